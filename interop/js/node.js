@@ -1,0 +1,47 @@
+// The node: identity and transports.
+
+import { quic } from '@chainsafe/libp2p-quic'
+import { generateKeyPair, generateKeyPairFromSeed } from '@libp2p/crypto/keys'
+import { identify, identifyPush } from '@libp2p/identify'
+import { ping } from '@libp2p/ping'
+import { createLibp2p } from 'libp2p'
+
+const keyTypes = { ed25519: 'Ed25519', secp256k1: 'secp256k1', ecdsa: 'ECDSA', rsa: 'RSA' }
+
+// All that the peer speaks; the multiaddr that is listened on or dialed chooses among them.
+const transports = [quic()]
+
+/** Starts a node without limits on connections; no listen addresses means a pure dialer. */
+export async function newNode (options, listen) {
+  return createLibp2p({
+    privateKey: await newKey(options),
+    addresses: { listen },
+    transports,
+    connectionManager: {
+      inboundConnectionThreshold: Infinity, // 5 a second and host otherwise
+      maxIncomingPendingConnections: 1000
+    },
+    services: {
+      // A dialer identifies its one connection itself, because it wants to know of a failure.
+      identify: identify({ runOnConnectionOpen: listen.length > 0 }),
+      identifyPush: identifyPush(),
+      ping: ping({ maxOutboundStreams: 100 }) // outbound for our own pinger: see actions.js
+    }
+  })
+}
+
+/** Generates the identity: fresh, or Ed25519 from the number given as --seed. */
+async function newKey ({ key, seed }) {
+  if (keyTypes[key] == null) {
+    throw new Error(`no such key type: ${key}`)
+  }
+  if (seed == null) {
+    return generateKeyPair(keyTypes[key], ...(key === 'rsa' ? [2048] : []))
+  }
+  if (key !== 'ed25519') {
+    throw new Error('--seed makes Ed25519 keys only')
+  }
+  const bytes = new Uint8Array(32)
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(seed), true)
+  return generateKeyPairFromSeed('Ed25519', bytes)
+}

@@ -1,0 +1,61 @@
+// Every limit on what a remote peer controls, in one place. Each has a test that reaches it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace kith::limits {
+
+// wire
+inline constexpr size_t kVarintBytes = 9;             // unsigned-varint spec: 63 bits
+inline constexpr size_t kMultiaddrBytes = 4096;       // one binary multiaddr
+inline constexpr size_t kMultiaddrTextBytes = 8192;   // one multiaddr as text
+inline constexpr size_t kMultihashDigestBytes = 256;
+inline constexpr size_t kBigNumberBytes = 320;        // written in base36 or base58: quadratic cost
+inline constexpr size_t kBigNumberTextBytes = 512;    // characters read from base36 or base58
+
+// identity and tls
+inline constexpr size_t kPublicKeyBytes = 2048;       // protobuf of a public key; RSA 8192 fits
+inline constexpr size_t kRsaMinBits = 2048;
+inline constexpr size_t kRsaMaxBits = 8192;
+inline constexpr size_t kRsaMaxSpkiBytes = 1088;      // refused by length before parsing
+inline constexpr size_t kRsaMaxPrivateKeyBytes = 4800; // PKCS#1 of 8192 bits fits; checked before parsing
+inline constexpr size_t kPrivateKeyBytes = 8192;      // protobuf of a private key
+inline constexpr size_t kCertificateBytes = 4096;     // DER of the one certificate of a peer
+inline constexpr size_t kCertificateExtensions = 32;  // in that certificate
+inline constexpr size_t kEnvelopeBytes = 16 * 1024;   // signed envelope
+inline constexpr size_t kPeerRecordAddresses = 256;   // addresses kept of one signed peer record
+inline constexpr size_t kPeerIdTextBytes = 128;       // longest text of a peer id in any base
+
+// multistream
+inline constexpr size_t kMultistreamLineBytes = 1024;      // one line with its newline
+inline constexpr size_t kMultistreamLsBytes = 16 * 1024;   // the answer to ls
+inline constexpr size_t kMultistreamProposals = 64;        // proposals a listener answers on one stream
+inline constexpr Duration kNegotiationTimeout = seconds(10);
+
+// identify
+inline constexpr size_t kIdentifyMessageBytes = 8 * 1024;  // one message
+inline constexpr size_t kIdentifyMessages = 10;            // messages that are merged
+inline constexpr size_t kIdentifyAddresses = 256;          // after the merge
+inline constexpr size_t kIdentifyProtocols = 1024;         // after the merge
+inline constexpr size_t kIdentifyStringBytes = 1024;       // agent and protocol version
+inline constexpr Duration kIdentifyTimeout = seconds(10);
+
+// ping
+inline constexpr size_t kPingBytes = 32;
+inline constexpr size_t kPingStreamsPerConnection = 2;
+inline constexpr Duration kPingTimeout = seconds(20);      // an echo we wait for
+inline constexpr Duration kPingIdleTimeout = seconds(60);  // an inbound ping stream without a ping
+
+// connections
+inline constexpr Duration kHandshakeTimeout = seconds(10);  // absolute: first packet to known peer
+inline constexpr Duration kDialTimeout = seconds(10);
+inline constexpr uint16_t kStreamsPerConnection = 256;      // inbound, bidirectional
+inline constexpr size_t kInboundConnections = 4096;
+inline constexpr size_t kInboundHandshakes = 1024;          // of these, not yet identified
+inline constexpr size_t kNegotiatingStreams = 256;          // inbound, per connection, no protocol yet
+inline constexpr size_t kDialAddresses = 64;                // addresses of one dial
+
+}  // namespace kith::limits

@@ -1,0 +1,112 @@
+#include "host/host.h"
+
+#include "crypto/random.h"
+#include "protocol/tls/certificate.h"
+
+namespace kith::host {
+
+namespace {
+void fill_random(MutableBytes out) {
+  const Status s = crypto::random_bytes(out);
+  KITH_CHECK(s.ok());  // the system's generator was seeded when the first key was made
+}
+}  // namespace
+
+Host::Host(runtime::Loop& loop, crypto::PrivateKey key, const identity::PeerId& id)
+    : loop_(loop),
+      key_(std::move(key)),
+      id_(id),
+      begin_stop_(runtime::Deferred::of<&Host::begin_stop>(loop, this)) {}
+
+Host::~Host() { KITH_CHECK(stopped_); }
+
+Result<std::unique_ptr<Host>> Host::make(runtime::Loop& loop, const HostConfig& config) {
+  std::optional<crypto::PrivateKey> key = config.key;
+  if (!key) {
+    KITH_ASSIGN(key, crypto::PrivateKey::generate(crypto::KeyType::kEd25519));
+  }
+  KITH_ASSIGN(const identity::PeerId id, identity::PeerId::from_public_key(key->public_key()));
+  std::unique_ptr<Host> host(new Host(loop, std::move(*key), id));
+  host->swarm_ = std::make_unique<swarm::Swarm>(loop, id, config.log);
+  host->stopped_ = true;  // nothing to stop yet
+  return host;
+}
+
+void Host::start_services(const HostConfig& config) {
+  identify_ = std::make_unique<service::IdentifyService>(*swarm_, key_, config.identify);
+  ping_ = std::make_unique<service::PingService>(*swarm_, fill_random, config.serve_ping);
+}
+
+Status Host::listen(const std::vector<wire::Multiaddr>& addresses) {
+  for (const wire::Multiaddr& a : addresses) KITH_TRY(swarm_->listen(a));
+  return {};
+}
+
+Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) {
+  KITH_ASSIGN(std::unique_ptr<Host> host, make(runtime.loop(), config));
+  KITH_ASSIGN(const tls::Credentials credentials,
+              tls::make_credentials(host->key_, runtime.loop().unix_seconds()));
+  config.quic.log = config.log;
+  KITH_ASSIGN(auto quic, transport::quic::QuicTransport::create(runtime.loop(), runtime.slot(),
+                                                                credentials, config.quic));
+  host->swarm_->add_transport(std::move(quic));
+  host->start_services(config);
+  host->stopped_ = false;
+  if (Status s = host->listen(config.listen); !s.ok()) {
+    discard(std::move(host));
+    return s.error();
+  }
+  return host;
+}
+
+Result<std::unique_ptr<Host>> Host::create_in_memory(runtime::Loop& loop,
+                                                     transport::memory::MemoryNetwork& network,
+                                                     HostConfig config) {
+  KITH_ASSIGN(std::unique_ptr<Host> host, make(loop, config));
+  host->swarm_->add_transport(
+      std::make_unique<transport::memory::MemoryTransport>(loop, network, host->id_));
+  host->start_services(config);
+  host->stopped_ = false;
+  if (Status s = host->listen(config.listen); !s.ok()) {
+    discard(std::move(host));
+    return s.error();
+  }
+  return host;
+}
+
+void Host::discard(std::unique_ptr<Host> host) {
+  Host* h = host.release();
+  [[maybe_unused]] const Status s = h->stop([](void* ctx) { delete static_cast<Host*>(ctx); }, h);
+}
+
+std::vector<wire::Multiaddr> Host::addresses() const {
+  std::vector<wire::Multiaddr> out;
+  for (const wire::Multiaddr& a : swarm_->listen_addresses()) {
+    if (Result<wire::Multiaddr> full = a.with(wire::proto::kP2p, id_.bytes()); full.ok()) {
+      out.push_back(std::move(full).value());
+    }
+  }
+  return out;
+}
+
+Status Host::stop(void (*done)(void* ctx), void* ctx) {
+  if (stopping_) return Error(KITH_ERR_INVALID_STATE, "host", "it is stopping already");
+  stopping_ = true;
+  stop_done_ = done;
+  stop_ctx_ = ctx;
+  // In a later turn: the caller may be inside a callback of a connection that this will end.
+  begin_stop_.schedule();
+  return {};
+}
+
+void Host::begin_stop() {
+  swarm_->shutdown(
+      [](void* ctx) {
+        auto* self = static_cast<Host*>(ctx);
+        self->stopped_ = true;
+        if (self->stop_done_) self->stop_done_(self->stop_ctx_);
+      },
+      this);
+}
+
+}  // namespace kith::host

@@ -1,0 +1,86 @@
+#include "swarm/dial_job.h"
+
+namespace kith::swarm {
+
+DialJob::DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::Multiaddr> addresses)
+    : swarm_(swarm),
+      peer_(peer),
+      addresses_(std::move(addresses)),
+      stagger_(runtime::Timer::of<&DialJob::next>(swarm.loop().timers(), this)) {}
+
+DialJob::~DialJob() {
+  for (Connect* c : waiters_) c->job = nullptr;
+}
+
+void DialJob::add(Connect* connect) {
+  connect->job = this;
+  waiters_.push_back(connect);
+}
+
+void DialJob::remove(Connect* connect) {
+  std::erase(waiters_, connect);
+  if (waiters_.empty()) swarm_.job_finished(this);  // destroys this, and with it the dials
+}
+
+void DialJob::start() { stagger_.set(swarm_.loop().now()); }
+
+void DialJob::next() {
+  if (!peer_.empty()) {  // a connection exists, or came in meanwhile
+    if (PeerConnection* existing = swarm_.find(peer_)) return succeed(*existing);
+  }
+  if (next_address_ == addresses_.size()) {
+    if (num_running_ == 0) {
+      fail(Error(addresses_.size() == 1 ? last_status_ : KITH_ERR_UNREACHABLE, "dial",
+                 addresses_.size() == 1 ? errors_ : "every address failed: " + errors_));
+    }
+    return;
+  }
+  auto attempt = std::make_unique<Attempt>();
+  attempt->job = this;
+  attempt->address = addresses_[next_address_++];
+  Attempt* a = attempt.get();
+  attempts_.push_back(std::move(attempt));
+  ++num_running_;
+  stagger_.set(swarm_.loop().now() + kStagger);
+  transport::Transport* t = swarm_.transport_for_dial(a->address);
+  if (!t) {
+    return attempt_failed(a, Error(KITH_ERR_NO_ADDRESS, "dial", "no transport here can dial it"));
+  }
+  Result<std::unique_ptr<transport::Dial>> dial = t->dial(a->address, peer_, a);
+  if (!dial.ok()) return attempt_failed(a, dial.error());
+  a->dial = std::move(dial).value();
+}
+
+void DialJob::attempt_failed(Attempt* a, const Error& error) {
+  --num_running_;
+  last_status_ = error.status();
+  if (!errors_.empty()) errors_ += "; ";
+  errors_ += a->address.to_string() + ": " +
+             (error.detail().empty() ? kith_status_text(error.status()) : std::string(error.detail()));
+  stagger_.set(swarm_.loop().now());  // the next address, or the end
+}
+
+void DialJob::succeed(PeerConnection& c) {
+  std::vector<Connect*> waiters = std::move(waiters_);
+  waiters_.clear();
+  for (Connect* w : waiters) w->job = nullptr;
+  swarm_.job_finished(this);  // destroys this; the other dials are canceled
+  for (Connect* w : waiters) w->handler->on_connect(c);
+}
+
+void DialJob::fail(const Error& error) {
+  std::vector<Connect*> waiters = std::move(waiters_);
+  waiters_.clear();
+  for (Connect* w : waiters) w->job = nullptr;
+  const Error copy = error;
+  swarm_.job_finished(this);  // destroys this
+  for (Connect* w : waiters) w->handler->on_connect_failed(copy);
+}
+
+void DialJob::Attempt::on_connected(transport::Connection& connection) {
+  job->succeed(job->swarm_.add_connection(connection));
+}
+
+void DialJob::Attempt::on_failed(const Error& error) { job->attempt_failed(this, error); }
+
+}  // namespace kith::swarm

@@ -1,0 +1,54 @@
+// DialJob: one attempt to reach one peer at a list of addresses. Addresses are tried in order, the next one when the
+// one before has failed or has been silent for kStagger; the first to connect wins and the others are dropped.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/loop.h"
+#include "swarm/swarm.h"
+
+namespace kith::swarm {
+
+class DialJob {
+ public:
+  static constexpr Duration kStagger = milliseconds(250);
+
+  DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::Multiaddr> addresses);
+  ~DialJob();
+
+  const identity::PeerId& peer() const { return peer_; }
+  void add(Connect* connect);
+  void remove(Connect* connect);
+  bool has_waiters() const { return !waiters_.empty(); }
+  // Starts the first dial in the next turn.
+  void start();
+  void fail(const Error& error);
+
+ private:
+  struct Attempt final : transport::DialHandler {
+    DialJob* job = nullptr;
+    wire::Multiaddr address;
+    std::unique_ptr<transport::Dial> dial;
+    void on_connected(transport::Connection& connection) override;
+    void on_failed(const Error& error) override;
+  };
+  void next();
+  void attempt_failed(Attempt* attempt, const Error& error);
+  // Destroys this, and with it the dials that are still under way.
+  void succeed(PeerConnection& connection);
+
+  Swarm& swarm_;
+  const identity::PeerId peer_;
+  std::vector<wire::Multiaddr> addresses_;
+  size_t next_address_ = 0;
+  size_t num_running_ = 0;
+  std::vector<std::unique_ptr<Attempt>> attempts_;
+  std::vector<Connect*> waiters_;
+  std::string errors_;
+  kith_status last_status_ = KITH_ERR_NO_ADDRESS;
+  runtime::Timer stagger_;
+};
+
+}  // namespace kith::swarm

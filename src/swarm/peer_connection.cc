@@ -1,0 +1,63 @@
+#include "swarm/peer_connection.h"
+
+#include "base/limits.h"
+#include "swarm/negotiation.h"
+#include "swarm/swarm.h"
+
+namespace kith::swarm {
+
+PeerConnection::PeerConnection(Swarm& swarm, transport::Connection& connection)
+    : swarm_(swarm),
+      connection_(&connection),
+      peer_(connection.remote_peer()),
+      direction_(connection.direction()),
+      local_address_(connection.local_address()),
+      remote_address_(connection.remote_address()) {
+  connection.set_handler(this);
+}
+
+PeerConnection::~PeerConnection() = default;
+
+Result<transport::Stream*> PeerConnection::open_stream(std::span<const std::string_view> protocols,
+                                                       ProtocolStream* handler) {
+  OutboundNegotiation* negotiation =
+      swarm_.pools().outbound.create(*this, protocols, handler);
+  if (negotiation->failed()) {
+    const Error error = negotiation->error();
+    swarm_.pools().outbound.destroy(negotiation);
+    return error;
+  }
+  Result<transport::Stream*> stream = connection_->open_stream(negotiation);
+  if (!stream.ok()) {
+    swarm_.pools().outbound.destroy(negotiation);
+    return stream;
+  }
+  negotiation->start(**stream);
+  return stream;
+}
+
+void PeerConnection::close() { connection_->close(0); }
+
+void PeerConnection::on_stream(transport::Connection&, transport::Stream& stream) {
+  if (num_negotiating_ >= limits::kNegotiatingStreams) {
+    swarm_.stream_failed(*this, Error(KITH_ERR_LIMIT, "multistream", "too many streams without a protocol"));
+    return stream.abort(0);
+  }
+  ++num_negotiating_;
+  stream.set_handler(swarm_.pools().inbound.create(*this, stream));
+}
+
+void PeerConnection::done(InboundNegotiation* negotiation) {
+  --num_negotiating_;
+  swarm_.pools().inbound.destroy(negotiation);
+}
+
+void PeerConnection::done(OutboundNegotiation* negotiation) {
+  swarm_.pools().outbound.destroy(negotiation);
+}
+
+void PeerConnection::on_closed(transport::Connection&, const Error& error) {
+  swarm_.connection_closed(this, error);  // destroys this
+}
+
+}  // namespace kith::swarm

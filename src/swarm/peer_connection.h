@@ -1,0 +1,64 @@
+// PeerConnection: one connection to one identified peer, as the swarm and everything above see it.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "protocol/identify/message.h"
+#include "swarm/protocols.h"
+#include "transport/transport.h"
+
+namespace kith::swarm {
+
+class Swarm;
+
+class PeerConnection final : public transport::ConnectionHandler {
+ public:
+  PeerConnection(Swarm& swarm, transport::Connection& connection);
+  ~PeerConnection();
+
+  const identity::PeerId& peer() const { return peer_; }
+  transport::Direction direction() const { return direction_; }
+  const wire::Multiaddr& remote_address() const { return remote_address_; }
+  const wire::Multiaddr& local_address() const { return local_address_; }
+
+  // Opens a stream and proposes `protocols` in order. With one protocol the stream may be written to at once: the
+  // payload travels with the proposal. `handler` is borrowed until its on_closed.
+  Result<transport::Stream*> open_stream(std::span<const std::string_view> protocols,
+                                         ProtocolStream* handler);
+  // Ends the connection; on_closed of every stream and the observers' on_disconnected follow in later turns.
+  void close();
+
+  Swarm& swarm() { return swarm_; }
+  // What the peer said of itself, once identified.
+  const std::optional<identify::IdentifyMessage>& identified() const { return identified_; }
+  void set_identified(identify::IdentifyMessage message) { identified_ = std::move(message); }
+
+  // One pointer for the layer above (the C API's handle).
+  void* user = nullptr;
+
+  // Where the swarm keeps this.
+  std::list<std::unique_ptr<PeerConnection>>::iterator position;
+
+  // For negotiations: theirs is over.
+  void done(class InboundNegotiation* negotiation);
+  void done(class OutboundNegotiation* negotiation);
+
+ private:
+  void on_stream(transport::Connection& connection, transport::Stream& stream) override;
+  void on_streams_available(transport::Connection&) override {}
+  void on_closed(transport::Connection& connection, const Error& error) override;
+
+  Swarm& swarm_;
+  transport::Connection* connection_;
+  const identity::PeerId peer_;
+  const transport::Direction direction_;
+  const wire::Multiaddr local_address_;
+  const wire::Multiaddr remote_address_;
+  std::optional<identify::IdentifyMessage> identified_;
+  size_t num_negotiating_ = 0;  // inbound
+};
+
+}  // namespace kith::swarm

@@ -1,0 +1,140 @@
+#include "transport/memory/memory.h"
+
+#include "transport/memory/connection.h"
+
+namespace kith::transport::memory {
+
+namespace {
+std::optional<uint64_t> port_of(const wire::Multiaddr& address) {
+  const std::optional<wire::Component> c = address.last();
+  if (!c || c->protocol->code != wire::proto::kMemory || c->value.data() == nullptr) return std::nullopt;
+  uint64_t port = 0;
+  for (const uint8_t b : c->value) port = port << 8 | b;
+  return port;
+}
+
+wire::Multiaddr address_of(uint64_t port) {
+  return wire::Multiaddr::parse("/memory/" + std::to_string(port)).value();
+}
+}  // namespace
+
+class MemoryListener final : public Listener {
+ public:
+  MemoryListener(MemoryTransport& transport, uint64_t port, ListenerHandler* handler)
+      : transport_(transport), port_(port), handler_(handler) {
+    transport.network().listeners[port] = this;
+  }
+  ~MemoryListener() override { transport_.network().listeners.erase(port_); }
+  wire::Multiaddr address() const override { return address_of(port_); }
+  MemoryTransport& transport() { return transport_; }
+  ListenerHandler* handler() { return handler_; }
+
+ private:
+  MemoryTransport& transport_;
+  const uint64_t port_;
+  ListenerHandler* handler_;
+};
+
+namespace {
+
+// A dial takes one round trip of the network.
+class MemoryDial final : public Dial {
+ public:
+  MemoryDial(MemoryTransport& transport, uint64_t port, const identity::PeerId& expected,
+             DialHandler* handler)
+      : transport_(transport),
+        port_(port),
+        expected_(expected),
+        handler_(handler),
+        timer_(runtime::Timer::of<&MemoryDial::finish>(transport.loop().timers(), this)) {
+    timer_.set(transport.loop().now() + 2 * transport.network().latency);
+  }
+
+ private:
+  void finish() {
+    auto& listeners = transport_.network().listeners;
+    const auto it = listeners.find(port_);
+    DialHandler* handler = handler_;  // the callback may destroy this dial
+    if (it == listeners.end()) {
+      return handler->on_failed(Error(KITH_ERR_CONNECTION_REFUSED, "dial",
+                                      "nobody listens on " + address_of(port_).to_string()));
+    }
+    MemoryListener* listener = it->second;
+    if (!expected_.empty() && !(listener->transport().self() == expected_)) {
+      return handler->on_failed(Error(KITH_ERR_PEER_ID_MISMATCH, "dial",
+                                      "dialed " + expected_.to_string() + " but the peer is " +
+                                          listener->transport().self().to_string()));
+    }
+    auto* near = new MemoryConnection(transport_, Direction::kOutbound, {}, address_of(port_));
+    auto* far = new MemoryConnection(listener->transport(), Direction::kInbound, address_of(port_), {});
+    MemoryConnection::join(near, far);
+    listener->handler()->on_connection(*far);
+    handler->on_connected(*near);
+  }
+
+  MemoryTransport& transport_;
+  const uint64_t port_;
+  const identity::PeerId expected_;
+  DialHandler* handler_;
+  runtime::Timer timer_;
+};
+
+}  // namespace
+
+MemoryTransport::MemoryTransport(runtime::Loop& loop, MemoryNetwork& network,
+                                 const identity::PeerId& self, const MemoryConfig& config)
+    : loop_(loop),
+      network_(network),
+      self_(self),
+      config_(config),
+      shutdown_finish_(runtime::Deferred::of<&MemoryTransport::check_shutdown>(loop, this)) {}
+
+MemoryTransport::~MemoryTransport() { KITH_CHECK(connections_.empty()); }
+
+bool MemoryTransport::can_dial(const wire::Multiaddr& address) const {
+  return port_of(address).has_value() && port_of(address).value() != 0;
+}
+bool MemoryTransport::can_listen(const wire::Multiaddr& address) const {
+  return port_of(address).has_value();
+}
+
+Result<std::unique_ptr<Dial>> MemoryTransport::dial(const wire::Multiaddr& address,
+                                                    const identity::PeerId& expected,
+                                                    DialHandler* handler) {
+  if (shutting_down_) return Error(KITH_ERR_CLOSED, "memory");
+  return std::unique_ptr<Dial>(
+      std::make_unique<MemoryDial>(*this, port_of(address).value(), expected, handler));
+}
+
+Result<std::unique_ptr<Listener>> MemoryTransport::listen(const wire::Multiaddr& address,
+                                                          ListenerHandler* handler) {
+  uint64_t port = port_of(address).value();
+  while (port == 0 || (port_of(address) == 0U && network_.listeners.contains(port))) {
+    port = network_.next_port++;
+  }
+  if (network_.listeners.contains(port)) {
+    return Error(KITH_ERR_ADDRESS_IN_USE, "listen", address.to_string() + " is in use");
+  }
+  return std::unique_ptr<Listener>(std::make_unique<MemoryListener>(*this, port, handler));
+}
+
+void MemoryTransport::remove(MemoryConnection* c) {
+  connections_.remove(c);
+  delete c;
+  if (shutting_down_) shutdown_finish_.schedule();
+}
+
+void MemoryTransport::shutdown(void (*done)(void* ctx), void* ctx) {
+  shutting_down_ = true;
+  shutdown_done_ = done;
+  shutdown_ctx_ = ctx;
+  for (MemoryConnection* c : connections_) c->close(0);
+  shutdown_finish_.schedule();
+}
+
+void MemoryTransport::check_shutdown() {
+  if (!connections_.empty()) return;
+  if (auto done = std::exchange(shutdown_done_, nullptr)) done(shutdown_ctx_);
+}
+
+}  // namespace kith::transport::memory

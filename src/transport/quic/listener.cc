@@ -1,0 +1,93 @@
+#include "transport/quic/listener.h"
+
+#include "protocol/tls/certificate.h"
+#include "transport/quic/connection.h"
+#include "transport/quic/status.h"
+#include "transport/quic/transport.h"
+
+namespace kith::transport::quic {
+
+Status QuicListener::start(const Endpoint& at) {
+  const QUIC_API_TABLE& api = transport_.api();
+  Slot& slot = transport_.slot();
+  const std::string name = multiaddr_of(at, wire::proto::kUdp).to_string() + "/quic-v1";
+  // Sockets of several loops share ports (SO_REUSEPORT), so the kernel would let a second process or loop take a part
+  // of our packets without an error.
+  if (at.port() != 0 && !slot.listening_ports.contains(at.port()) && !udp_port_is_free(at.port())) {
+    return Error(KITH_ERR_ADDRESS_IN_USE, "listen", name + ": the UDP port is in use");
+  }
+  auto handle = std::make_unique<Handle>(Handle{&transport_, this, nullptr, 0});
+  QUIC_STATUS status =
+      api.ListenerOpen(slot.registration(), on_event, handle.get(), &handle->handle);
+  if (QUIC_FAILED(status)) return error_of(status, "listen", name);
+  const uint16_t partition = slot.partition();
+  api.SetParam(handle->handle, QUIC_PARAM_LISTENER_PARTITION_INDEX, sizeof partition, &partition);
+  QUIC_ADDR address{};
+  std::memcpy(&address, &at.v6, sizeof at.v6);
+  const QUIC_BUFFER alpn = {sizeof tls::kAlpn - 1,
+                            reinterpret_cast<uint8_t*>(const_cast<char*>(tls::kAlpn))};
+  status = api.ListenerStart(handle->handle, &alpn, 1, &address);
+  if (QUIC_FAILED(status)) {
+    api.ListenerClose(handle->handle);
+    return error_of(status, "listen", name);
+  }
+  uint32_t size = sizeof address;
+  api.GetParam(handle->handle, QUIC_PARAM_LISTENER_LOCAL_ADDRESS, &size, &address);
+  endpoint_ = at;
+  endpoint_.set_port(ntohs(at.is_v4() ? address.Ipv4.sin_port : address.Ipv6.sin6_port));
+  handle->port = endpoint_.port();
+  ++slot.listening_ports[endpoint_.port()];
+  transport_.listener_handles(+1);
+  transport_.add(this);
+  handle_ = handle.release();
+  return {};
+}
+
+QuicListener::~QuicListener() {
+  if (!handle_) return;
+  transport_.remove(this);
+  handle_->listener = nullptr;
+  transport_.api().ListenerStop(handle_->handle);  // STOP_COMPLETE follows in a later turn
+}
+
+wire::Multiaddr QuicListener::address() const {
+  return multiaddr_of(endpoint_, wire::proto::kUdp).with(wire::Multiaddr::parse("/quic-v1").value());
+}
+
+QUIC_STATUS QuicListener::on_new_connection(const QUIC_NEW_CONNECTION_INFO* info, HQUIC handle) {
+  if (!transport_.may_accept()) return QUIC_STATUS_CONNECTION_REFUSED;
+  Endpoint remote;
+  std::memcpy(&remote.v6, info->RemoteAddress, sizeof remote.v6);
+  auto* connection = new QuicConnection(transport_, this, handle, remote);
+  transport_.api().SetCallbackHandler(handle, reinterpret_cast<void*>(QuicConnection::on_event),
+                                      connection);
+  const QUIC_STATUS status =
+      transport_.api().ConnectionSetConfiguration(handle, transport_.server_configuration());
+  if (QUIC_FAILED(status)) {  // MsQuic closes the handle itself
+    connection->forget_listener();
+    delete connection;
+    return status;
+  }
+  transport_.add(connection);
+  return QUIC_STATUS_SUCCESS;
+}
+
+QUIC_STATUS QuicListener::on_event(HQUIC, void* ctx, QUIC_LISTENER_EVENT* event) {
+  auto* handle = static_cast<Handle*>(ctx);
+  if (event->Type == QUIC_LISTENER_EVENT_NEW_CONNECTION) {
+    if (!handle->listener) return QUIC_STATUS_CONNECTION_REFUSED;
+    return handle->listener->on_new_connection(event->NEW_CONNECTION.Info,
+                                               event->NEW_CONNECTION.Connection);
+  }
+  if (event->Type == QUIC_LISTENER_EVENT_STOP_COMPLETE) {
+    QuicTransport* transport = handle->transport;
+    transport->api().ListenerClose(handle->handle);
+    auto& ports = transport->slot().listening_ports;
+    if (--ports[handle->port] == 0) ports.erase(handle->port);
+    delete handle;
+    transport->listener_handles(-1);
+  }
+  return QUIC_STATUS_SUCCESS;
+}
+
+}  // namespace kith::transport::quic

@@ -1,0 +1,61 @@
+// QuicStream: transport::Stream on one MsQuic stream. No copies: reads are views of MsQuic's buffer, writes hand it a
+// reference of ours until the peer has acknowledged them.
+#pragma once
+
+#include "transport/quic/msquic_api.h"
+#include "transport/transport.h"
+
+namespace kith::transport::quic {
+
+class QuicConnection;
+
+// One write on its way: MsQuic reads `quic` and the bytes until SEND_COMPLETE.
+struct SendOp {
+  Buffer data;
+  QUIC_BUFFER quic{};
+};
+
+class QuicStream final : public Stream {
+ public:
+  QuicStream(QuicConnection& connection, HQUIC handle, Direction direction);
+  ~QuicStream() = default;
+
+  void reset(uint64_t code) override;
+  void stop_reading(uint64_t code) override;
+  void consume(size_t n) override;
+  void resume() override;
+  Connection& connection() override;
+  uint64_t id() const override { return id_; }
+  Direction direction() const override { return direction_; }
+
+  void set_handle(HQUIC handle) { handle_ = handle; }
+  static QUIC_STATUS on_event(HQUIC handle, void* ctx, QUIC_STREAM_EVENT* event);
+
+ protected:
+  Status do_write(Buffer data, bool more) override;
+  void do_close_write() override;
+
+ private:
+  QUIC_STATUS on_receive(QUIC_STREAM_EVENT* event);
+  void on_send_complete(SendOp* op);
+  // MsQuic is done with the stream: the last callback, then this object goes back to its pool.
+  void on_shutdown_complete();
+  const QUIC_API_TABLE& api() const;
+
+  QuicConnection& connection_;
+  HQUIC handle_;
+  uint64_t id_ = 0;
+  size_t queued_ = 0;                 // bytes written and not yet acknowledged
+  size_t send_budget_ = 128 * 1024;   // MsQuic's ideal send buffer size
+  // Held after a handler consumed less than it was given: of the event's bytes, how many are consumed, how many of
+  // the rest the handler has seen, and how many it has not.
+  size_t held_consumed_ = 0;
+  size_t held_seen_ = 0;
+  size_t held_unseen_ = 0;
+  Direction direction_;
+  bool blocked_ = false;
+  bool write_closed_ = false;
+  bool read_stopped_ = false;
+};
+
+}  // namespace kith::transport::quic

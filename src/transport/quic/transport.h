@@ -1,0 +1,103 @@
+// QUIC v1 over MsQuic. Spec: libp2p/specs quic/README.md; the peer is identified by the TLS extension (tls/tls.md).
+//
+// One UDP port serves both directions: a dial leaves from the port of a listener of the same address family, when the
+// build carries the MsQuic patch for it (KITH_MSQUIC_PATCHED).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/pool.h"
+#include "protocol/tls/certificate.h"
+#include "runtime/epoll_loop.h"
+#include "transport/ip.h"
+#include "transport/quic/library.h"
+#include "transport/transport.h"
+
+namespace kith::transport::quic {
+
+class QuicConnection;
+class QuicListener;
+class QuicStream;
+struct SendOp;
+
+struct QuicConfig {
+  Duration idle_timeout = seconds(30);
+  Duration keep_alive = seconds(15);
+  Duration handshake_timeout = limits::kHandshakeTimeout;
+  uint16_t max_inbound_streams = limits::kStreamsPerConnection;
+  size_t max_inbound_connections = limits::kInboundConnections;
+  size_t max_inbound_handshakes = limits::kInboundHandshakes;
+  uint32_t stream_window_bytes = 2 << 20;       // power of two; grows up to the connection's
+  uint32_t connection_window_bytes = 16 << 20;
+  bool dial_from_listener = true;               // off without the patch
+  LogSink* log = nullptr;
+};
+
+class QuicTransport final : public Transport {
+ public:
+  // `loop` must be built on `slot`; both outlive the transport. `credentials` are used for both roles.
+  static Result<std::unique_ptr<QuicTransport>> create(runtime::EpollLoop& loop, Slot& slot,
+                                                       const tls::Credentials& credentials,
+                                                       const QuicConfig& config);
+  ~QuicTransport() override;
+
+  bool can_dial(const wire::Multiaddr& address) const override;
+  bool can_listen(const wire::Multiaddr& address) const override;
+  Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address,
+                                     const identity::PeerId& expected,
+                                     DialHandler* handler) override;
+  Result<std::unique_ptr<Listener>> listen(const wire::Multiaddr& address,
+                                           ListenerHandler* handler) override;
+  void shutdown(void (*done)(void* ctx), void* ctx) override;
+
+  // For the parts of this driver.
+  const QUIC_API_TABLE& api() const { return slot_.api(); }
+  runtime::EpollLoop& loop() { return loop_; }
+  Slot& slot() { return slot_; }
+  const QuicConfig& config() const { return config_; }
+  QUIC_HANDLE* server_configuration() const { return server_; }
+  QUIC_HANDLE* client_configuration() const { return client_; }
+  ObjectPool<QuicStream>& streams();
+  ObjectPool<SendOp>& send_ops();
+  void add(QuicConnection* connection);
+  // The connection is about to be destroyed.
+  void remove(QuicConnection* connection);
+  void add(QuicListener* listener) { listeners_.push_back(listener); }
+  void remove(QuicListener* listener);
+  // MsQuic still holds `n` more (or fewer) listeners that were closed here.
+  void listener_handles(int change);
+  bool may_accept() const;
+
+  struct Counts {
+    size_t inbound = 0;
+    size_t inbound_handshakes = 0;
+  } counts;
+
+ private:
+  QuicTransport(runtime::EpollLoop& loop, Slot& slot, const QuicConfig& config);
+  Status open_configuration(const tls::Credentials& credentials, bool is_server,
+                            QUIC_HANDLE** out);
+  // Where a dial to `remote` should leave from: the concrete address and port of a listener, if one fits.
+  std::optional<Endpoint> dial_source(const Endpoint& remote) const;
+  void check_shutdown();
+
+  runtime::EpollLoop& loop_;
+  Slot& slot_;
+  const QuicConfig config_;
+  QUIC_HANDLE* server_ = nullptr;
+  QUIC_HANDLE* client_ = nullptr;
+  QuicConnection* connections_ = nullptr;  // intrusive list
+  std::vector<QuicListener*> listeners_;
+  int listener_handles_ = 0;
+  bool shutting_down_ = false;
+  void (*shutdown_done_)(void* ctx) = nullptr;
+  void* shutdown_ctx_ = nullptr;
+  runtime::Deferred shutdown_finish_;
+  struct Pools;
+  std::unique_ptr<Pools> pools_;
+};
+
+}  // namespace kith::transport::quic

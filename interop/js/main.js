@@ -20,7 +20,7 @@ async function listen (options) {
     addrs: node.getMultiaddrs().map(String)
   })
   process.stdin.resume()
-  await new Promise(resolve => process.stdin.once('close', resolve))
+  await new Promise(resolve => process.stdin.once('end', resolve).once('error', resolve))
   await stopWithin(node, 500)
   return true
 }

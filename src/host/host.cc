@@ -25,7 +25,7 @@ Result<std::unique_ptr<Host>> Host::make(runtime::Loop& loop, const HostConfig& 
   if (!key) {
     KITH_ASSIGN(key, crypto::PrivateKey::generate(crypto::KeyType::kEd25519));
   }
-  KITH_ASSIGN(const identity::PeerId id, identity::PeerId::from_public_key(key->public_key()));
+  const identity::PeerId id = identity::PeerId::from_public_key(key->public_key());
   std::unique_ptr<Host> host(new Host(loop, std::move(*key), id));
   host->swarm_ = std::make_unique<swarm::Swarm>(loop, id, config.log);
   host->stopped_ = true;  // nothing to stop yet

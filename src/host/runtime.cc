@@ -1,5 +1,7 @@
 #include "host/runtime.h"
 
+#include <latch>
+
 namespace kith::host {
 
 Result<std::unique_ptr<Runtime>> Runtime::create() {
@@ -19,6 +21,10 @@ Runtime::~Runtime() {
 Status Runtime::start_thread() {
   if (thread_.joinable()) return Error(KITH_ERR_INVALID_STATE, "runtime", "it runs already");
   thread_ = std::thread([this] { loop_->run(); });
+  // From here on every other thread must count as foreign.
+  std::latch running(1);
+  loop_->post([&] { running.count_down(); });
+  running.wait();
   return {};
 }
 

@@ -125,6 +125,7 @@ void EpollLoop::run() {
   bind_to_this_thread();
   while (!stop_.load(std::memory_order_relaxed)) turn(kNever);
   stop_.store(false);
+  unbind_thread();
 }
 
 TimePoint EpollLoop::drive() {

@@ -49,6 +49,8 @@ class EpollLoop final : public Loop {
   TimePoint next_deadline() const;
   // Does what is due, without waiting. Returns the next deadline.
   TimePoint drive();
+  // True while a turn runs, that is, inside any callback.
+  bool in_turn() const { return in_turn_; }
   // One turn that waits at most until `deadline`.
   void turn(TimePoint deadline);
 

@@ -22,6 +22,25 @@ void Deferred::cancel() {
   (next_ ? next_->prev_ : loop_->tail_) = prev_;
 }
 
+struct Loop::Delayed {
+  Delayed(Loop& l, std::function<void()> f) : loop(l), fn(std::move(f)), timer(Timer::of<&Delayed::run>(l.timers_, this)) {}
+  void run() {
+    const std::function<void()> mine = std::move(fn);
+    loop.delayed_.remove_if([this](const Delayed& d) { return &d == this; });
+    mine();
+  }
+  Loop& loop;
+  std::function<void()> fn;
+  Timer timer;
+};
+
+Loop::Loop() = default;
+
+void Loop::after(Duration delay, std::function<void()> fn) {
+  delayed_.emplace_back(*this, std::move(fn));
+  delayed_.back().timer.set(now() + delay);
+}
+
 Loop::~Loop() { KITH_CHECK(head_ == nullptr); }
 
 void Loop::post(std::function<void()> fn) {

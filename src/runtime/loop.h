@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <functional>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -48,7 +49,7 @@ class Deferred {
 
 class Loop {
  public:
-  Loop() = default;
+  Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
   virtual ~Loop();
@@ -61,6 +62,8 @@ class Loop {
   virtual int64_t unix_seconds() const = 0;
   // Runs `fn` on the loop in a later turn. Safe from any thread.
   void post(std::function<void()> fn);
+  // Runs `fn` once after `delay`, unless the loop is destroyed before. On the loop; allocates: for what happens rarely.
+  void after(Duration delay, std::function<void()> fn);
   // True on the thread that runs the loop (or before any thread has run it).
   bool on_loop() const;
 
@@ -71,6 +74,7 @@ class Loop {
   // Interrupts a wait, from any thread.
   virtual void wake() = 0;
   void bind_to_this_thread() { thread_ = std::this_thread::get_id(); }
+  void unbind_thread() { thread_ = std::thread::id(); }
   bool has_work() const;
   // Runs what was posted and deferred before this call.
   void run_posted();
@@ -86,6 +90,8 @@ class Loop {
   Deferred* tail_ = nullptr;
   uint64_t sequence_ = 0;
   std::vector<std::function<void()>> running_;
+  struct Delayed;
+  std::list<Delayed> delayed_;
   std::atomic<std::thread::id> thread_;
   // Guarded by mutex_.
   mutable std::mutex mutex_;

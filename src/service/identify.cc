@@ -89,9 +89,8 @@ const ByteVector& IdentifyService::signed_record(const std::vector<wire::Multiad
     recorded_addresses_ = addresses;
     record_.clear();
     // The sequence number orders records; go-libp2p uses nanoseconds since 1970, too.
-    identity::PeerRecord record{swarm_.self(), static_cast<uint64_t>(swarm_.loop().unix_seconds()) *
-                                                   1'000'000'000ULL, addresses};
-    if (Result<ByteVector> sealed = identity::seal_peer_record(record, key_); sealed.ok()) {
+    const uint64_t seq = static_cast<uint64_t>(swarm_.loop().unix_seconds()) * 1'000'000'000ULL;
+    if (Result<ByteVector> sealed = identity::seal_peer_record(key_, seq, addresses); sealed.ok()) {
       record_ = std::move(sealed).value();
     }
   }

@@ -12,8 +12,8 @@ using transport::Stream;
 // One ping stream of a peer's. Holds one block at most: a peer that does not read its echoes is paused.
 class PingService::Inbound final : public transport::StreamHandler {
  public:
-  Inbound(PingService& service, swarm::PeerConnection& connection, Stream& stream)
-      : connection(connection),
+  Inbound(PingService& service, swarm::PeerConnection& from, Stream& stream)
+      : connection(from),
         service_(service),
         stream_(stream),
         idle_(runtime::Timer::of<&Inbound::on_idle>(service.swarm_.loop().timers(), this)) {
@@ -73,12 +73,14 @@ struct PingService::Pool {
 
 PingService::PingService(swarm::Swarm& swarm, Random random, bool serve)
     : swarm_(swarm), random_(random), pool_(std::make_unique<Pool>()) {
+  swarm_.add_observer(this);
   if (!serve) return;
   const Status s = swarm_.protocols().add(ping::kProtocolId, this);
   KITH_CHECK(s.ok());  // services register before applications do
 }
 
 PingService::~PingService() {
+  swarm_.remove_observer(this);
   if (swarm_.protocols().find(ping::kProtocolId) == this) swarm_.protocols().remove(ping::kProtocolId);
   KITH_CHECK(inbound_.empty());
 }
@@ -97,6 +99,14 @@ void PingService::on_stream(swarm::PeerConnection& connection, Stream& stream, s
   stream.set_handler(inbound);
 }
 
+void PingService::on_disconnected(swarm::PeerConnection& connection, const Error& error) {
+  // Sessions with a stream were told by its on_closed; those that wait for their next ping hear it here.
+  for (auto it = sessions_.begin(); it != sessions_.end();) {
+    PingSession* session = *it++;
+    if (&session->connection_ == &connection) session->end(error);
+  }
+}
+
 Result<std::unique_ptr<PingSession>> PingService::start(swarm::PeerConnection& connection,
                                                         const PingOptions& options,
                                                         PingHandler* handler) {
@@ -109,19 +119,24 @@ Result<std::unique_ptr<PingSession>> PingService::start(swarm::PeerConnection& c
 PingSession::PingSession(PingService& service, swarm::PeerConnection& connection,
                          const PingOptions& options, PingHandler* handler)
     : service_(service),
-      connection_(&connection),
+      connection_(connection),
       options_(options),
       handler_(handler),
-      timer_(runtime::Timer::of<&PingSession::on_timer>(service.swarm_.loop().timers(), this)) {}
+      timer_(runtime::Timer::of<&PingSession::on_timer>(service.swarm_.loop().timers(), this)) {
+  service_.sessions_.push_back(this);
+}
 
-PingSession::~PingSession() { leave_stream(); }
+PingSession::~PingSession() {
+  service_.sessions_.remove(this);
+  leave_stream();
+}
 
 Status PingSession::start() { return send(); }
 
 Status PingSession::send() {
   if (!stream_) {
     const std::string_view protocol = ping::kProtocolId;
-    KITH_ASSIGN(stream_, connection_->open_stream(std::span(&protocol, 1), this));
+    KITH_ASSIGN(stream_, connection_.open_stream(std::span(&protocol, 1), this));
     pinger_ = ping::Pinger();
   }
   runtime::Loop& loop = service_.swarm_.loop();

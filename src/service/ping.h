@@ -29,7 +29,7 @@ struct PingOptions {
 
 class PingSession;
 
-class PingService final : public swarm::ProtocolHandler {
+class PingService final : public swarm::ProtocolHandler, public swarm::Observer {
  public:
   using Random = void (*)(MutableBytes out);
   // Serves /ipfs/ping/1.0.0 on `swarm` from now on if `serve`. `random` fills ping payloads.
@@ -45,12 +45,14 @@ class PingService final : public swarm::ProtocolHandler {
   friend class PingSession;
   void on_stream(swarm::PeerConnection& connection, transport::Stream& stream,
                  std::string_view protocol) override;
+  void on_disconnected(swarm::PeerConnection& connection, const Error& error) override;
   swarm::Swarm& swarm_;
   Random random_;
   ObjectPool<Inbound>* pool();
   struct Pool;
   std::unique_ptr<Pool> pool_;
   std::list<Inbound*> inbound_;
+  std::list<PingSession*> sessions_;
 };
 
 class PingSession final : public swarm::ProtocolStream {
@@ -61,6 +63,7 @@ class PingSession final : public swarm::ProtocolStream {
   Status start();
 
  private:
+  friend class PingService;
   void on_open(transport::Stream&, std::string_view) override {}
   size_t on_data(transport::Stream& stream, Bytes data) override;
   void on_read_closed(transport::Stream& stream) override;
@@ -76,7 +79,7 @@ class PingSession final : public swarm::ProtocolStream {
   void end(const Error& error);
 
   PingService& service_;
-  swarm::PeerConnection* connection_;
+  swarm::PeerConnection& connection_;
   const PingOptions options_;
   PingHandler* handler_;
   transport::Stream* stream_ = nullptr;

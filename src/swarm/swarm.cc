@@ -123,16 +123,15 @@ Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
 }
 
 PeerConnection* Swarm::find(const identity::PeerId& peer) {
-  for (auto& c : connections_) {
-    if (c->peer() == peer) return c.get();
-  }
-  return nullptr;
+  const auto it = by_peer_.find(peer);
+  return it == by_peer_.end() ? nullptr : it->second;
 }
 
 PeerConnection& Swarm::add_connection(transport::Connection& connection) {
   connections_.push_back(std::make_unique<PeerConnection>(*this, connection));
   PeerConnection& c = *connections_.back();
   c.position = std::prev(connections_.end());
+  by_peer_.emplace(c.peer(), &c);
   KITH_LOG(log_, kInfo, "swarm",
            "connected to " + c.peer().to_string() + " at " + c.remote_address().to_string() +
                (c.direction() == transport::Direction::kInbound ? " (inbound)" : " (outbound)"));
@@ -152,6 +151,8 @@ void Swarm::connection_closed(PeerConnection* connection, const Error& error) {
   KITH_LOG(log_, kInfo, "swarm",
            "connection to " + connection->peer().to_string() + " ended: " + error.to_string());
   for (size_t i = 0; i < observers_.size(); ++i) observers_[i]->on_disconnected(*connection, error);
+  const auto [first, last] = by_peer_.equal_range(connection->peer());
+  by_peer_.erase(std::find_if(first, last, [&](const auto& e) { return e.second == connection; }));
   connections_.erase(connection->position);
 }
 

@@ -83,7 +83,7 @@ class Swarm final : public transport::ListenerHandler {
   Result<std::unique_ptr<Connect>> connect(const identity::PeerId& peer,
                                            std::span<const wire::Multiaddr> addresses,
                                            ConnectHandler* handler);
-  // A connection to `peer`, the oldest, or nullptr.
+  // A connection to `peer`, or nullptr.
   PeerConnection* find(const identity::PeerId& peer);
   const std::list<std::unique_ptr<PeerConnection>>& connections() const { return connections_; }
 
@@ -123,6 +123,7 @@ class Swarm final : public transport::ListenerHandler {
   std::vector<std::unique_ptr<transport::Transport>> transports_;
   std::vector<std::unique_ptr<transport::Listener>> listeners_;
   std::list<std::unique_ptr<PeerConnection>> connections_;
+  std::unordered_multimap<identity::PeerId, PeerConnection*> by_peer_;
   std::list<std::unique_ptr<DialJob>> jobs_;
   bool shutting_down_ = false;
   size_t transports_running_ = 0;

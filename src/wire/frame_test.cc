@@ -24,6 +24,9 @@ TEST(Frame, EncodesTheLengthInFront) {
   EXPECT_EQ(to_hex(out), "036e610a");  // libp2p/specs connections/README.md
   append_frame(out, {});
   EXPECT_EQ(to_hex(out), "036e610a00");
+  out.clear();
+  append_frame(out, as_bytes("/multistream/1.0.0\n"));
+  EXPECT_EQ(to_hex(out), "132f6d756c746973747265616d2f312e302e300a");
   EXPECT_EQ(to_hex(frame_of(200, 1)).substr(0, 6), "c80101");
 }
 

@@ -162,8 +162,7 @@ TEST(Multiaddr, ErrorsNameTheComponentAndSayWhatIsWrong) {
       error_of("/memory/18446744073709551616"),
       "component 1 'memory': number 18446744073709551616 is out of range 0..18446744073709551615");
   EXPECT_EQ(error_of("/dns//tcp/1"), "component 1 'dns': the value is empty");
-  EXPECT_EQ(error_of("/p2p/12"),
-            "component 1 'p2p': the digest is said to have 1 bytes, 0 follow");
+  EXPECT_EQ(error_of("/p2p/12"), "component 1 'p2p': the digest is said to have 1 bytes, 0 follow");
   EXPECT_EQ(error_of("/p2p/1l"),
             "component 1 'p2p': character 'l' at offset 1 is not a digit of base58btc");
   EXPECT_EQ(error_of("/p2p/QmxoHT6iViN5xAjoz1VZ553cL31U9F94ht3QvWR1FrEbZY"),

@@ -44,6 +44,14 @@ TEST(ProtoReader, ReadsTheExamplesOfTheEncodingPage) {
 
 TEST(ProtoReader, ReadsKademliaMessagesOfOthers) {
   EXPECT_EQ(describe(hex("080412082f762f68656c6c6f5000")), "1:v4 2:b2f762f68656c6c6f 10:v0");
+  EXPECT_EQ(describe(hex("080112082f762f68656c6c6f5000")), "1:v1 2:b2f762f68656c6c6f 10:v0");
+  const std::string key = "1220d18f46f364ebeeec500929c72a4898feb2747730b129d970de15cf80626ebcbc";
+  EXPECT_EQ(describe(hex("08041222" + key + "5000")), "1:v4 2:b" + key + " 10:v0");
+  const std::string hash = "122022b0a34f217fd364680657d82a17fb8468d28f16f60d77f7074a7e8a002c5a76";
+  const std::string record = "0a082f762f68656c6c6f1205776f726c641a22" + hash;
+  EXPECT_EQ(describe(hex("080012082f762f68656c6c6f1a35" + record + "5000")),
+            "1:v0 2:b2f762f68656c6c6f 3:b" + record + " 10:v0");
+  EXPECT_EQ(describe(hex(record)), "1:b2f762f68656c6c6f 2:b776f726c64 3:b" + hash);
   const ByteVector message =
       hex("080212221220d18f46f364ebeeec500929c72a4898feb2747730b129d970de15cf80626ebcbc4a2e0a221220"
           "90c962"

@@ -80,7 +80,8 @@ int main_with(const std::vector<std::string>& words) {
   watch(options);
   Run run(options);
   if (!run.endpoint.is_open()) return finish(trouble("MsQuic did not start"), 0);
-  return finish(found->run(run), run.elapsed());
+  Verdict verdict = found->run(run);
+  return finish(verdict, run.elapsed());
 }
 
 }  // namespace

@@ -116,8 +116,8 @@ class RsaKey : public HostKey {
     Bn totient(BN_new());
     BN_one(n_.get());
     BN_one(totient.get());
-    while (BN_num_bits(n_.get()) < bits) {
-      int missing = bits - BN_num_bits(n_.get());
+    for (int have = 0; have < bits; have = BN_num_bits(n_.get())) {
+      int missing = bits - have;
       int size = missing < 2 * kPrimeBits ? missing : kPrimeBits;
       Bn prime = make_prime(size);
       Bn product(BN_new());

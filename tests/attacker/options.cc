@@ -28,7 +28,7 @@ constexpr Key kKeys[] = {
     {"count", "the same as COUNT"},
     {"streams", "streams used at once (1)"},
     {"when", "start, acked or mix: when reset-churn resets a stream (mix)"},
-    {"max", "the most that the node may allow, for open-streams (256) and ping-many-streams (2)"},
+    {"max", "the most that the node may allow: see the scenarios"},
     {"length", "announced line length, for multistream-endless-line (1024)"},
     {"interval-ms", "time between two pieces, for the trickling scenarios"},
     {"messages", "messages of identify-many (10)"},

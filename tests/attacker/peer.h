@@ -139,9 +139,9 @@ struct Credential {
 };
 
 struct DialOptions {
-  std::string server_name;  // SNI, if not empty
-  Bytes ticket;             // resume with this ticket, if not empty
-  bool is_quiet = false;    // no lines for this connection
+  std::string server_name{};  // SNI, if not empty
+  Bytes ticket{};             // resume with this ticket, if not empty
+  bool is_quiet = false;      // no lines for this connection
 };
 
 // A ResponderFactory makes what answers a stream of the node.

@@ -179,7 +179,10 @@ fn report(event: SwarmEvent<BehaviourEvent>, queues: &Queues) {
         SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => {
             drop(queues.pinged.send(event.result.map_err(|error| error.to_string())))
         }
-        other => eprintln!("{other:?}"),
+        SwarmEvent::ConnectionClosed { .. }
+        | SwarmEvent::IncomingConnectionError { .. }
+        | SwarmEvent::ListenerError { .. } => eprintln!("{event:?}"),
+        _ => {}
     }
 }
 

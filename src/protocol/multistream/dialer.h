@@ -49,7 +49,8 @@ class Dialer {
 
   // may_send_early is true when no further protocol would be proposed: the caller may then send its
   // payload right behind pending() without waiting for the outcome, which saves a round trip. After
-  // an `na` such payload is lost with the stream.
+  // an `na` such payload is lost with the stream. The end of the stream is best held back until
+  // kAgreed: js-libp2p handlers hang when proposal, payload and end come in one flight.
   bool may_send_early() const { return phase_ != Phase::kFailed && proposal_end_ == lines_.size(); }
 
   State state() const;

@@ -61,9 +61,6 @@ class LineReader {
   // after an error.
   Result<std::optional<std::string_view>> next(Bytes* in);
 
-  // is_mid_line is true when a line has begun and not ended.
-  bool is_mid_line() const { return !fragment_.empty() && !is_delivered_; }
-
  private:
   SmallBuffer<72> fragment_;   // prefix and bytes of a line that came in pieces
   bool is_delivered_ = false;  // fragment_ holds the line that the last call returned

@@ -119,18 +119,6 @@ TEST(MultistreamLine, RefusesAHugeLengthBeforeAnyOfItArrives) {
   EXPECT_EQ(read_lines(hex("8108")).status, KITH_ERR_MESSAGE_TOO_LARGE);
 }
 
-TEST(MultistreamLine, KnowsWhetherALineHasBegun) {
-  LineReader reader;
-  const ByteVector stream = encoded({"/some/protocol"});
-  Bytes piece = Bytes(stream).first(5);
-  EXPECT_FALSE(reader.is_mid_line());
-  ASSERT_TRUE(reader.next(&piece).ok());
-  EXPECT_TRUE(reader.is_mid_line());
-  piece = Bytes(stream).subspan(5);
-  ASSERT_EQ(**reader.next(&piece), "/some/protocol");
-  EXPECT_FALSE(reader.is_mid_line());
-}
-
 TEST(SmallBuffer, KeepsItsContentWhenItMovesToTheHeapAndBack) {
   SmallBuffer<8> buffer;
   std::string expected;

@@ -63,11 +63,14 @@ void Listener::on_proposal(std::string_view line) {
   }
 }
 
+void Listener::drop_sent() {
+  if (sent_ < out_.size()) return;
+  out_.clear();
+  sent_ = 0;
+}
+
 void Listener::answer(std::string_view text) {
-  if (sent_ == out_.size()) {
-    out_.clear();
-    sent_ = 0;
-  }
+  drop_sent();
   append_line(out_, text);
 }
 
@@ -80,10 +83,7 @@ void Listener::answer_list() {
   while (num_ids < ids.size() && size + line_size(ids[num_ids]) <= room) {
     size += line_size(ids[num_ids++]);
   }
-  if (sent_ == out_.size()) {
-    out_.clear();
-    sent_ = 0;
-  }
+  drop_sent();
   std::array<uint8_t, limits::kVarintBytes> prefix;
   const size_t prefix_size = wire::write_varint(prefix, size + 1);
   out_.reserve(out_.size() + prefix_size + size + 1);

@@ -78,6 +78,7 @@ class Listener {
 
   void on_line(std::string_view line);
   void on_proposal(std::string_view line);
+  void drop_sent();
   void answer(std::string_view text);
   void answer_list();
   void fail(Error error);

@@ -1,0 +1,134 @@
+// The connection part of kith/host.h.
+#include "capi/capi.h"
+
+using namespace kith;        // NOLINT: thunks
+using namespace kith::capi;  // NOLINT
+
+namespace kith::capi {
+
+void PingRequest::on_round_trip(Duration rtt) {
+  if (handler.on_round_trip) handler.on_round_trip(handler.user, rtt);
+}
+
+void PingRequest::on_ping_end(const Error& error) {
+  std::unique_ptr<PingRequest> self;
+  for (auto it = host.pings.begin(); it != host.pings.end(); ++it) {
+    if (it->get() != this) continue;
+    self = std::move(*it);
+    host.pings.erase(it);
+    break;
+  }
+  const kith_error e = to_c(error);
+  if (handler.on_end) handler.on_end(handler.user, &e);
+  if (handler.user_destroy) handler.user_destroy(handler.user);
+}
+
+}  // namespace kith::capi
+
+namespace {
+kith_status check(const kith_connection* c) {
+  if (!c) return KITH_ERR_INVALID_ARGUMENT;
+  if (!c->connection) return KITH_ERR_CLOSED;
+  return c->host->runtime->on_loop() ? KITH_OK : KITH_ERR_WRONG_THREAD;
+}
+}  // namespace
+
+extern "C" {
+
+kith_connection* kith_connection_ref(kith_connection* c) {
+  if (c) ++c->refs;
+  return c;
+}
+
+void kith_connection_unref(kith_connection* c) {
+  if (c && --c->refs == 0) delete c;
+}
+
+const char* kith_connection_peer_id(const kith_connection* c) { return c ? c->peer_id.c_str() : ""; }
+const char* kith_connection_remote_address(const kith_connection* c) {
+  return c ? c->remote_address.c_str() : "";
+}
+const char* kith_connection_local_address(const kith_connection* c) {
+  return c ? c->local_address.c_str() : "";
+}
+int32_t kith_connection_is_inbound(const kith_connection* c) { return c && c->inbound ? 1 : 0; }
+
+kith_status kith_connection_close(kith_connection* c) {
+  const kith_status status = check(c);
+  if (status == KITH_OK) c->connection->close();
+  return status;
+}
+
+kith_status kith_connection_open_stream(kith_connection* c, kith_stream** out_stream,
+                                        const char* const* protocols, size_t num_protocols,
+                                        const kith_stream_handler* handler) {
+  if (const kith_status status = check(c); status != KITH_OK) return status;
+  kith_stream_handler copy{};
+  if (!out_stream || !protocols || num_protocols == 0 || num_protocols > multistream::Dialer::kMaxProtocols ||
+      !copy_struct(handler, &copy)) {
+    return KITH_ERR_INVALID_ARGUMENT;
+  }
+  std::string_view ids[multistream::Dialer::kMaxProtocols];
+  for (size_t i = 0; i < num_protocols; ++i) {
+    if (!protocols[i]) return KITH_ERR_INVALID_ARGUMENT;
+    ids[i] = protocols[i];
+  }
+  StreamStore* store = c->host->store;
+  kith_stream* s = store->streams.create(c, store);
+  Result<transport::Stream*> stream = c->connection->open_stream(std::span(ids, num_protocols), s);
+  if (!stream.ok()) {
+    s->unref();
+    return stream.status();
+  }
+  s->stream = *stream;
+  s->handler = copy;
+  s->may_write = num_protocols == 1;
+  *out_stream = kith_stream_ref(s);
+  return KITH_OK;
+}
+
+kith_status kith_connection_identify(kith_connection* c, kith_identify* out) {
+  if (const kith_status status = check(c); status != KITH_OK) return status;
+  if (!out || out->struct_size != sizeof *out) return KITH_ERR_INVALID_ARGUMENT;
+  if (!c->connection->identified()) return KITH_ERR_WOULD_BLOCK;
+  const identify::IdentifyMessage& m = *c->connection->identified();
+  if (c->texts.empty()) {
+    c->texts.reserve(3 + m.listen_addrs.size() + m.protocols.size());  // c_str() must stay where it is
+    c->texts.push_back(m.agent_version);
+    c->texts.push_back(m.protocol_version);
+    c->texts.push_back(m.observed_addr ? identify::trim_observed_addr(*m.observed_addr).to_string() : "");
+    for (const wire::Multiaddr& a : m.listen_addrs) {
+      c->texts.push_back(a.to_string());
+      c->listen_addrs.push_back(c->texts.back().c_str());
+    }
+    for (const std::string& p : m.protocols) {
+      c->texts.push_back(p);
+      c->protocols.push_back(c->texts.back().c_str());
+    }
+  }
+  out->agent = c->texts[0].c_str();
+  out->protocol_version = c->texts[1].c_str();
+  out->observed_address = c->texts[2].c_str();
+  out->listen_addrs = c->listen_addrs.data();
+  out->num_listen_addrs = c->listen_addrs.size();
+  out->protocols = c->protocols.data();
+  out->num_protocols = c->protocols.size();
+  return KITH_OK;
+}
+
+kith_status kith_connection_ping(kith_connection* c, uint32_t count, int64_t interval_ms, int32_t new_stream,
+                                 const kith_ping_handler* handler) {
+  if (const kith_status status = check(c); status != KITH_OK) return status;
+  kith_ping_handler copy{};
+  if (!copy_struct(handler, &copy) || interval_ms < 0) return KITH_ERR_INVALID_ARGUMENT;
+  auto request = std::make_unique<PingRequest>(*c->host, copy);
+  const service::PingOptions options = {count, milliseconds(interval_ms), new_stream != 0};
+  Result<std::unique_ptr<service::PingSession>> session =
+      c->host->host->ping().start(*c->connection, options, request.get());
+  if (!session.ok()) return session.status();
+  request->session = std::move(session).value();
+  c->host->pings.push_back(std::move(request));
+  return KITH_OK;
+}
+
+}  // extern "C"

@@ -3,9 +3,10 @@
 #
 #   interop/build.sh [go|rust|js]...      (default: all three)
 #
-# Prints a line for each on stdout, `LANG PATH` with the program to run or `LANG skipped: REASON`, and nothing else
-# unless a build fails. Everything built lives outside the tree, in ${KITH_CACHE:-~/.cache/kith}/peers, in folders
-# named by a hash of sources and lock file, so that a fresh clone builds nothing twice. Safe to run in parallel.
+# Prints a line for each on stdout, `LANG PATH` with the program to run or `LANG skipped: REASON`;
+# stderr says what is being built and, if that fails, the log's tail. Everything built lives outside
+# the tree, in ${KITH_CACHE:-~/.cache/kith}/peers, in folders named by a hash of sources and lock
+# file, so that a fresh clone builds nothing twice. Safe to run in parallel.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${KITH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kith}/peers
@@ -18,8 +19,8 @@ run() { # run LOG COMMAND...: quiet unless it fails; nice, as builds share the m
   nice "$@" >"$log" 2>&1 || { tail -n 60 "$log" >&2; say "failed: $*"; return 1; }
 }
 
-# For each language: LANG_sources lists what is hashed, LANG_missing says what keeps it from being built, and
-# LANG_build WORK makes WORK/peer, which must also run from another folder beside WORK.
+# For each language: LANG_sources lists what is hashed, LANG_missing says what keeps it from being
+# built, and LANG_build WORK makes WORK/peer, which must also run from another folder beside WORK.
 
 go_sources() { ls "$here"/go/go.{mod,sum} "$here"/go/*.go; }
 go_missing() { have go || echo "no go on the path"; }
@@ -28,7 +29,8 @@ go_build() { run "$1/log" go build -C "$here/go" -mod=readonly -trimpath -o "$1/
 rust_sources() { ls "$here"/rust/Cargo.{toml,lock} "$here"/rust/src/*.rs; }
 rust_missing() { have cargo || echo "no cargo on the path"; }
 rust_build() { # about 4 CPU minutes the first time; dependencies stay in the cache
-  run "$1/log" env CARGO_TARGET_DIR="$cache/rust-target" cargo build --release --locked --manifest-path "$here/rust/Cargo.toml"
+  run "$1/log" env CARGO_TARGET_DIR="$cache/rust-target" \
+    cargo build --release --locked --manifest-path "$here/rust/Cargo.toml"
   cp "$cache/rust-target/release/peer" "$1/peer"
 }
 
@@ -45,8 +47,8 @@ js_node() { # the folder, inside of node_modules, of the node that runs the peer
   esac
 }
 js_build() { # packages are installed once for each lock file, and linked to
-  # `npm install` keeps to the lock file too. `npm ci` would refuse it, because not every platform's build of the
-  # QUIC addon could be had when it was written.
+  # `npm install` keeps to the lock file too. `npm ci` would refuse it, because not every platform's
+  # build of the QUIC addon could be had when it was written.
   local packages
   packages=$cache/js-packages-$(hash_of "$here"/js/package{,-lock}.json "$here"/js/.npmrc)
   if [ ! -e "$packages" ]; then
@@ -57,7 +59,11 @@ js_build() { # packages are installed once for each lock file, and linked to
   fi
   cp "$here"/js/package.json "$here"/js/*.js "$1/"
   ln -s "../${packages##*/}/node_modules" "$1/node_modules"
-  printf '#!/bin/sh\nhere=$(dirname "$0")\nexec "$here/node_modules/%s/bin/node" "$here/main.js" "$@"\n' "$(js_node)" >"$1/peer"
+  cat >"$1/peer" <<EOF
+#!/bin/sh
+here=\$(dirname "\$0")
+exec "\$here/node_modules/$(js_node)/bin/node" "\$here/main.js" "\$@"
+EOF
   chmod +x "$1/peer"
 }
 

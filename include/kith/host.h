@@ -44,16 +44,16 @@ typedef struct kith_host_config {
   const kith_key* key;              // NULL: a fresh Ed25519 key; borrowed for kith_host_new
   const char* const* listen_addrs;  // multiaddrs; none: dial only
   size_t num_listen_addrs;
-  const char* agent;                // NULL: "kith/<version>"
-  const char* protocol_version;     // NULL: "ipfs/0.1.0"
-  kith_host_handler handler;        // copied
-  kith_log_level log_level;         // 0: no on_log
-  int32_t serve_ping;               // 1
-  int32_t dial_from_listen_port;    // 1; one UDP port for both directions
-  int64_t idle_timeout_ms;          // 30,000
-  int64_t keep_alive_ms;            // 15,000; 0: none
-  uint16_t max_inbound_streams;     // 256, per connection
-  uint32_t max_inbound_connections; // 4,096
+  const char* agent;                 // NULL: "kith/<version>"
+  const char* protocol_version;      // NULL: "ipfs/0.1.0"
+  kith_host_handler handler;         // copied
+  kith_log_level log_level;          // 0: no on_log
+  int32_t serve_ping;                // 1
+  int32_t dial_from_listen_port;     // 1; one UDP port for both directions
+  int64_t idle_timeout_ms;           // 30,000
+  int64_t keep_alive_ms;             // 15,000; 0: none
+  uint16_t max_inbound_streams;      // 256, per connection
+  uint32_t max_inbound_connections;  // 4,096
 } kith_host_config;
 
 // kith_host_config_init sets struct_size and the defaults.
@@ -62,8 +62,8 @@ KITH_API void kith_host_handler_init(kith_host_handler* handler);
 
 // kith_host_new starts a node on `runtime` and listens. Returns KITH_OK and a host in `*out`; release it with
 // kith_host_close. Errors name the address that failed.
-KITH_API kith_status kith_host_new(kith_runtime* runtime, kith_host** out, const kith_host_config* config,
-                                   kith_error* out_error);
+KITH_API kith_status kith_host_new(kith_runtime* runtime, kith_host** out,
+                                   const kith_host_config* config, kith_error* out_error);
 
 // kith_host_close ends all connections, listeners and dials. `on_closed(user)` (may be NULL) runs in a later turn, when
 // all is gone and no other callback will come. `host` must not be used after this call.
@@ -89,7 +89,8 @@ typedef struct kith_protocol_handler {
 
 // kith_host_handle serves `protocol` with `handler` (copied) until kith_host_unhandle or the end of the host.
 // Returns KITH_OK, KITH_ERR_INVALID_STATE if the protocol has a handler, KITH_ERR_INVALID_ARGUMENT for a bad id.
-KITH_API kith_status kith_host_handle(kith_host* host, const char* protocol, const kith_protocol_handler* handler);
+KITH_API kith_status kith_host_handle(kith_host* host, const char* protocol,
+                                      const kith_protocol_handler* handler);
 KITH_API kith_status kith_host_unhandle(kith_host* host, const char* protocol);
 
 // kith_connect_handler hears the outcome of kith_host_connect: exactly one of the two, then user_destroy.
@@ -124,7 +125,8 @@ KITH_API kith_status kith_connection_close(kith_connection* connection);
 // protocol, data written now travels with the proposal. The outcome arrives as on_open or on_closed.
 // Returns KITH_OK, KITH_ERR_CLOSED, KITH_ERR_LIMIT (streams), KITH_ERR_INVALID_ARGUMENT. On error nothing is taken.
 // Spec: connections/README.md "multistream-select".
-KITH_API kith_status kith_connection_open_stream(kith_connection* connection, kith_stream** out_stream,
+KITH_API kith_status kith_connection_open_stream(kith_connection* connection,
+                                                 kith_stream** out_stream,
                                                  const char* const* protocols, size_t num_protocols,
                                                  const kith_stream_handler* handler);
 
@@ -155,8 +157,9 @@ typedef struct kith_ping_handler {
 
 // kith_connection_ping measures `count` round trips, `interval_ms` apart. `new_stream` 1 uses a stream for each.
 // Spec: ping/ping.md.
-KITH_API kith_status kith_connection_ping(kith_connection* connection, uint32_t count, int64_t interval_ms,
-                                          int32_t new_stream, const kith_ping_handler* handler);
+KITH_API kith_status kith_connection_ping(kith_connection* connection, uint32_t count,
+                                          int64_t interval_ms, int32_t new_stream,
+                                          const kith_ping_handler* handler);
 
 #ifdef __cplusplus
 }

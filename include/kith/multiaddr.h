@@ -15,11 +15,12 @@ extern "C" {
 // kith_multiaddr_parse writes the binary form of `text` to `out`. `*inout_len` is the room and becomes the size; `out`
 // may be NULL to ask for it. Returns KITH_OK, KITH_ERR_BUFFER_TOO_SMALL, or KITH_ERR_MALFORMED / KITH_ERR_LIMIT, with
 // the component and what is wrong with it in `out_error`.
-KITH_API kith_status kith_multiaddr_parse(uint8_t* out, size_t* inout_len, const char* text, kith_error* out_error);
+KITH_API kith_status kith_multiaddr_parse(uint8_t* out, size_t* inout_len, const char* text,
+                                          kith_error* out_error);
 
 // kith_multiaddr_format writes the canonical text of a binary multiaddr, NUL-terminated, sized as above (with the NUL).
-KITH_API kith_status kith_multiaddr_format(char* out, size_t* inout_len, const uint8_t* data, size_t data_len,
-                                           kith_error* out_error);
+KITH_API kith_status kith_multiaddr_format(char* out, size_t* inout_len, const uint8_t* data,
+                                           size_t data_len, kith_error* out_error);
 
 // One part of a multiaddr.
 typedef struct kith_multiaddr_component {

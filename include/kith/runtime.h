@@ -47,7 +47,8 @@ KITH_API kith_status kith_runtime_post(kith_runtime* runtime, void (*fn)(void* u
 // a plain call. KITH_ERR_INVALID_STATE when no thread runs the loop.
 KITH_API kith_status kith_runtime_call(kith_runtime* runtime, void (*fn)(void* user), void* user);
 // kith_runtime_after runs fn(user) on the loop after `delay_ms`. On the loop. Allocates; cannot be canceled.
-KITH_API kith_status kith_runtime_after(kith_runtime* runtime, int64_t delay_ms, void (*fn)(void* user), void* user);
+KITH_API kith_status kith_runtime_after(kith_runtime* runtime, int64_t delay_ms,
+                                        void (*fn)(void* user), void* user);
 
 #ifdef __cplusplus
 }

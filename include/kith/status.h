@@ -31,22 +31,22 @@ typedef int32_t kith_status;
 #define KITH_ERR_NOT_SUPPORTED 5     // this build or this version cannot do it
 // The machine's limits and ours.
 #define KITH_ERR_NO_MEMORY 20
-#define KITH_ERR_LIMIT 21         // a named limit is reached
-#define KITH_ERR_WOULD_BLOCK 22   // try again after on_writable
-#define KITH_ERR_IO 23            // a system call failed (the text says which)
+#define KITH_ERR_LIMIT 21        // a named limit is reached
+#define KITH_ERR_WOULD_BLOCK 22  // try again after on_writable
+#define KITH_ERR_IO 23           // a system call failed (the text says which)
 #define KITH_ERR_ADDRESS_IN_USE 24
-#define KITH_ERR_CRYPTO 25        // OpenSSL failed where it should not
+#define KITH_ERR_CRYPTO 25  // OpenSSL failed where it should not
 // Ends of streams, connections and operations.
-#define KITH_ERR_CLOSED 40        // the object has ended
+#define KITH_ERR_CLOSED 40  // the object has ended
 #define KITH_ERR_CANCELED 41
 #define KITH_ERR_TIMEOUT 42
-#define KITH_ERR_RESET 43         // the peer reset the stream (its code is the detail)
+#define KITH_ERR_RESET 43  // the peer reset the stream (its code is the detail)
 #define KITH_ERR_CONNECTION_REFUSED 44
 #define KITH_ERR_CONNECTION_LOST 45
 #define KITH_ERR_UNREACHABLE 46
-#define KITH_ERR_NO_ADDRESS 47    // no address to dial that any transport here understands
+#define KITH_ERR_NO_ADDRESS 47  // no address to dial that any transport here understands
 // What the peer sent.
-#define KITH_ERR_MALFORMED 60             // bytes that are not what they claim to be
+#define KITH_ERR_MALFORMED 60  // bytes that are not what they claim to be
 #define KITH_ERR_MESSAGE_TOO_LARGE 61
 #define KITH_ERR_PROTOCOL_VIOLATION 62
 #define KITH_ERR_PROTOCOL_NOT_SUPPORTED 63  // the peer speaks none of the protocols asked for

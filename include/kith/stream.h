@@ -42,7 +42,8 @@ KITH_API void kith_stream_handler_init(kith_stream_handler* handler);
 
 // kith_stream_set_handler makes `handler` (copied) the stream's: in a protocol's on_stream, or later in its place (the
 // former handler's user_destroy runs). Returns KITH_OK, KITH_ERR_CLOSED, KITH_ERR_INVALID_ARGUMENT.
-KITH_API kith_status kith_stream_set_handler(kith_stream* stream, const kith_stream_handler* handler);
+KITH_API kith_status kith_stream_set_handler(kith_stream* stream,
+                                             const kith_stream_handler* handler);
 
 // kith_stream_ref and kith_stream_unref count references. Callbacks lend theirs; keep a stream beyond them with ref.
 // After the stream's end all calls on it return KITH_ERR_CLOSED. Dropping the last reference does not end a stream.
@@ -55,8 +56,9 @@ KITH_API void kith_stream_unref(kith_stream* stream);
 KITH_API kith_status kith_stream_write(kith_stream* stream, const uint8_t* data, size_t data_len);
 // kith_stream_write_lent queues `data` without a copy: it must stay as it is until release(ctx, data, data_len) runs, on
 // the loop, exactly once, also if the stream ends early. On error nothing was taken and release is not called.
-KITH_API kith_status kith_stream_write_lent(kith_stream* stream, const uint8_t* data, size_t data_len,
-                                            void (*release)(void* ctx, const uint8_t* data, size_t data_len), void* ctx);
+KITH_API kith_status
+kith_stream_write_lent(kith_stream* stream, const uint8_t* data, size_t data_len,
+                       void (*release)(void* ctx, const uint8_t* data, size_t data_len), void* ctx);
 // kith_stream_close_write ends our side after what was written (half-close).
 KITH_API kith_status kith_stream_close_write(kith_stream* stream);
 // kith_stream_reset abandons our side; the peer sees `code`. What was not sent is dropped.

@@ -36,13 +36,18 @@ type runner struct {
 // result is what an action adds to its JSON line.
 type result = map[string]any
 
-// connect dials the address, which must end in /p2p/ID, and starts to wait for identify.
-func (r *runner) connect(address string) error {
+// connect makes a node, dials the address, which must end in /p2p/ID, and starts to wait for
+// identify.
+func (r *runner) connect(opts options, address string) error {
 	info, err := peer.AddrInfoFromString(address)
 	if err != nil {
 		return err
 	}
 	r.remote = info.ID
+	if r.host, err = newHost(opts, nil); err != nil {
+		return err
+	}
+	serve(r.host)
 	events, err := r.host.EventBus().Subscribe([]any{
 		new(event.EvtPeerIdentificationCompleted), new(event.EvtPeerIdentificationFailed),
 	})
@@ -95,8 +100,9 @@ func (r *runner) run(action string) (result, error) {
 	return nil, errors.New("no such action")
 }
 
-// open opens a stream that is reset when the context ends. go-libp2p sends the negotiation along with the first
-// write if identify told that the remote has the protocol, and negotiates first otherwise.
+// open opens a stream that is reset when the context ends. go-libp2p sends the negotiation along
+// with the first write if identify told that the remote has the protocol, and negotiates first
+// otherwise.
 func (r *runner) open(ctx context.Context, id protocol.ID) (network.Stream, error) {
 	s, err := r.host.NewStream(network.WithNoDial(ctx, "one connection"), r.remote, id)
 	if err == nil {
@@ -106,7 +112,7 @@ func (r *runner) open(ctx context.Context, id protocol.ID) (network.Stream, erro
 }
 
 func (r *runner) ping(ctx context.Context, count int) (result, error) {
-	pingCtx, cancel := context.WithCancel(ctx)
+	pingCtx, cancel := context.WithCancel(network.WithNoDial(ctx, "one connection"))
 	defer cancel()
 	rtts := []float64{}
 	replies := ping.Ping(pingCtx, r.host, r.remote)
@@ -163,7 +169,8 @@ func (r *runner) echo(ctx context.Context, size int, seed uint32) (result, error
 	written := make(chan error, 1)
 	go func() {
 		hash := sha256.New()
-		_, err := io.CopyBuffer(io.MultiWriter(s, hash), newPattern(size, seed), make([]byte, bufferBytes))
+		both := io.MultiWriter(s, hash)
+		_, err := io.CopyBuffer(both, newPattern(size, seed), make([]byte, bufferBytes))
 		hash.Sum(sent[:0])
 		if err == nil {
 			err = s.CloseWrite()
@@ -255,8 +262,8 @@ func (r *runner) abort(ctx context.Context) (result, error) {
 	return nil, err
 }
 
-// pattern is a reader of pseudo-random bytes, the same in every language: a 32-bit linear congruential
-// generator (Numerical Recipes' constants), of which each step gives its top byte.
+// pattern is a reader of pseudo-random bytes, the same in every language: a 32-bit linear
+// congruential generator (Numerical Recipes' constants), of which each step gives its top byte.
 type pattern struct {
 	left  int
 	state uint32

@@ -1,5 +1,5 @@
-// Command peer is a small go-libp2p node that the interoperability tests drive. The command line and the output
-// are the same for the peers in every language; ../README.md describes both.
+// Command peer is a small go-libp2p node that the interoperability tests drive. The command line
+// and the output are the same for the peers in every language; ../README.md describes both.
 package main
 
 import (
@@ -40,7 +40,7 @@ func main() {
 	case os.Args[1] == "listen" && len(args) == 0:
 		err = listen(opts)
 	case os.Args[1] == "dial" && len(args) >= 1:
-		err = dial(opts, args[0], args[1:])
+		dial(opts, args[0], args[1:])
 	default:
 		fail(usage)
 	}
@@ -97,14 +97,9 @@ func listen(opts options) error {
 }
 
 // dial connects once and runs the actions in order on that connection.
-func dial(opts options, address string, actions []string) error {
-	h, err := newHost(opts, nil)
-	if err != nil {
-		return err
-	}
-	serve(h)
-	r := &runner{host: h, timeout: opts.timeout}
-	if err := r.connect(address); err != nil {
+func dial(opts options, address string, actions []string) {
+	r := &runner{timeout: opts.timeout}
+	if err := r.connect(opts, address); err != nil {
 		report(map[string]any{"action": "connect", "ok": false, "error": err.Error()})
 		os.Exit(1)
 	}
@@ -124,11 +119,10 @@ func dial(opts options, address string, actions []string) error {
 		}
 		report(result)
 	}
-	closeWithin(h, time.Second)
+	closeWithin(r.host, 500*time.Millisecond)
 	if !allOk {
 		os.Exit(1)
 	}
-	return nil
 }
 
 // closeWithin closes the host but does not wait longer than limit for it.

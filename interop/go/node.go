@@ -13,12 +13,14 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 )
 
-// transports are all that the peer speaks; the multiaddr that is listened on or dialed chooses among them.
+// transports are all that the peer speaks; the multiaddr that is listened on or dialed chooses
+// among them.
 var transports = []libp2p.Option{
 	libp2p.Transport(quic.NewTransport),
 }
 
-// newHost makes a node without resource limits, address discovery or relays; no listen addresses means a pure dialer.
+// newHost makes a node without resource limits, address discovery or relays; no listen addresses
+// means a pure dialer.
 func newHost(opts options, listen []string) (host.Host, error) {
 	key, err := newKey(opts)
 	if err != nil {
@@ -50,7 +52,8 @@ func newKey(opts options) (crypto.PrivKey, error) {
 		return crypto.UnmarshalEd25519PrivateKey(ed25519.NewKeyFromSeed(seed))
 	}
 	types := map[string]int{
-		"ed25519": crypto.Ed25519, "secp256k1": crypto.Secp256k1, "ecdsa": crypto.ECDSA, "rsa": crypto.RSA,
+		"ed25519": crypto.Ed25519, "secp256k1": crypto.Secp256k1,
+		"ecdsa": crypto.ECDSA, "rsa": crypto.RSA,
 	}
 	typ, ok := types[opts.key]
 	if !ok {

@@ -24,7 +24,8 @@ func serve(h host.Host) {
 	h.SetStreamHandler(resetProtocol, reset)
 }
 
-// echo sends back what it reads, one buffer at a time, and ends its side after the remote ended the other.
+// echo sends back what it reads, one buffer at a time, and ends its side after the remote ended the
+// other.
 func echo(s network.Stream) {
 	if _, err := io.CopyBuffer(s, s, make([]byte, bufferBytes)); err != nil {
 		_ = s.Reset()

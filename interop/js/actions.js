@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { bufferBytes, echoProtocol, noSuchProtocol, resetProtocol } from './serve.js'
+import { newNode } from './node.js'
+import { bufferBytes, echoProtocol, noSuchProtocol, resetProtocol, serve } from './serve.js'
 import { chunks, readExactly, write } from './streams.js'
 
 const pingProtocol = '/ipfs/ping/1.0.0'
@@ -11,8 +12,7 @@ const pingBytes = 32
 
 /** Runs actions on the one connection that connect made. */
 export class Runner {
-  constructor (node, options) {
-    this.node = node
+  constructor (options) {
     this.timeoutMs = options.timeoutMs
     this.actions = {
       'ping:': options.ping === 'libp2p' ? this.libp2pPing : this.ping,
@@ -26,8 +26,10 @@ export class Runner {
     }
   }
 
-  /** Dials the address, which must end in /p2p/ID, and starts to identify the remote. */
-  async connect (address) {
+  /** Makes a node, dials the address, which must end in /p2p/ID, and starts to identify it. */
+  async connect (options, address) {
+    this.node = await newNode(options, [])
+    await serve(this.node)
     const target = multiaddr(address)
     if (target.getComponents().at(-1)?.name !== 'p2p') {
       throw new Error('the address does not end in /p2p/ID')
@@ -79,11 +81,12 @@ export class Runner {
     await stream.close()
   }
 
-  /** Pings by js-libp2p's own service: a stream for each, ended right after the 32 bytes; whole milliseconds. */
+  /** Pings by js-libp2p's service: a stream each, ended right after the 32 bytes; whole ms. */
   async libp2pPing (count, line, signal) {
     line.rtt_us = []
     for (let i = 0; i < count; i++) {
-      line.rtt_us.push(1000 * await this.node.services.ping.ping(this.connection.remotePeer, { signal }))
+      const ms = await this.node.services.ping.ping(this.connection.remotePeer, { signal })
+      line.rtt_us.push(1000 * ms)
     }
   }
 
@@ -100,7 +103,7 @@ export class Runner {
     })
   }
 
-  /** Sends `size` bytes and reads them back at the same time; the two directions are independent. */
+  /** Sends `size` bytes and reads them back at the same time; the directions are independent. */
   async echo (size, line, signal, seed = 1) {
     const stream = await this.open(echoProtocol, signal)
     const send = async () => {
@@ -189,8 +192,8 @@ export class Runner {
 }
 
 /**
- * Makes pseudo-random bytes, the same in every language: a 32-bit linear congruential generator (Numerical Recipes'
- * constants), of which each step gives its top byte.
+ * Makes pseudo-random bytes, the same in every language: a 32-bit linear congruential generator
+ * (Numerical Recipes' constants), of which each step gives its top byte.
  */
 class Pattern {
   constructor (size, seed) {

@@ -1,5 +1,5 @@
-// A small js-libp2p node that the interoperability tests drive. The command line and the output are the same for
-// the peers in every language; ../README.md describes both.
+// A small js-libp2p node that the interoperability tests drive. The command line and the output are
+// the same for the peers in every language; ../README.md describes both.
 
 import { parseArgs } from 'node:util'
 import { Runner } from './actions.js'
@@ -27,11 +27,9 @@ async function listen (options) {
 
 /** Connects once and runs the actions in order on that connection. */
 async function dial (options, address, actions) {
-  const node = await newNode(options, [])
-  await serve(node)
-  const runner = new Runner(node, options)
+  const runner = new Runner(options)
   try {
-    await runner.connect(address)
+    await runner.connect(options, address)
   } catch (err) {
     report({ action: 'connect', ok: false, error: messageOf(err) })
     return false
@@ -47,9 +45,10 @@ async function dial (options, address, actions) {
       error = messageOf(err)
       allOk = false
     }
-    report({ ...line, ok: error == null, ms: Math.round((performance.now() - start) * 1000) / 1000, error })
+    const ms = Math.round((performance.now() - start) * 1000) / 1000
+    report({ ...line, ok: error == null, ms, error })
   }
-  await stopWithin(node, 1000)
+  await stopWithin(runner.node, 500)
   return allOk
 }
 

@@ -13,7 +13,8 @@ const manyStreams = { maxInboundStreams: 10000, maxOutboundStreams: 10000 }
 
 /** Registers the test protocols. */
 export async function serve (node) {
-  for (const [protocol, handler] of [[echoProtocol, echo], [sinkProtocol, sink], [resetProtocol, reset]]) {
+  const served = [[echoProtocol, echo], [sinkProtocol, sink], [resetProtocol, reset]]
+  for (const [protocol, handler] of served) {
     await node.handle(protocol, stream => {
       // Not returned: the stream is negotiated as soon as its handler returns.
       handler(stream).catch(err => stream.abort(err))
@@ -22,8 +23,9 @@ export async function serve (node) {
 }
 
 /**
- * Sends back what it reads, and ends its side after the remote ended the other. What arrives faster than it can be
- * sent back is kept in memory, because js-libp2p's QUIC transport cannot pause reading.
+ * Sends back what it reads, and ends its side after the remote ended the other. What arrives faster
+ * than it can be sent back is kept in memory, because js-libp2p's QUIC transport cannot pause
+ * reading.
  */
 async function echo (stream) {
   for await (const chunk of chunks(stream)) {

@@ -1,11 +1,12 @@
-// Reading and writing js-libp2p streams without its two traps. `for await (const chunk of stream)` never ends if the
-// remote's end arrived together with the negotiation; and `stream.onDrain()` waits once, the first time.
+// Reading and writing js-libp2p streams without its two traps. `for await (const chunk of stream)`
+// never ends if the remote's end arrived together with the negotiation; and `stream.onDrain()`
+// waits once, the first time.
 
 import { Uint8ArrayList } from 'uint8arraylist'
 
 /**
- * Yields what arrives until the remote has ended its side. Throws if the stream fails; js-libp2p's QUIC transport
- * reports a remote reset as an ordinary end.
+ * Yields what arrives until the remote has ended its side. Throws if the stream fails; js-libp2p's
+ * QUIC transport reports a remote reset as an ordinary end.
  */
 export async function * chunks (stream) {
   const arrived = new Uint8ArrayList()
@@ -38,7 +39,7 @@ export async function * chunks (stream) {
   }
 }
 
-/** Reads exactly `length` bytes from an iterator of chunks, keeping what is left of the last one in `rest`. */
+/** Reads `length` bytes from an iterator of chunks, keeping what is left of the last in `rest`. */
 export async function readExactly (iterator, rest, length) {
   while (rest.byteLength < length) {
     const { done, value } = await iterator.next()

@@ -47,8 +47,9 @@ Buffer Buffer::wrap(Bytes b, Release release, void* ctx) {
 
 Buffer Buffer::take(ByteVector bytes) {
   auto* owned = new ByteVector(std::move(bytes));
-  return wrap(*owned, [](void* ctx, const uint8_t*, size_t) { delete static_cast<ByteVector*>(ctx); },
-              owned);
+  return wrap(
+      *owned, [](void* ctx, const uint8_t*, size_t) { delete static_cast<ByteVector*>(ctx); },
+      owned);
 }
 
 Buffer Buffer::slice(size_t offset, size_t size) const {

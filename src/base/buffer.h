@@ -50,7 +50,8 @@ class Buffer {
  private:
   friend class BufferPool;
   struct Block;
-  Buffer(Block* block, const uint8_t* data, size_t size) : block_(block), data_(data), size_(size) {}
+  Buffer(Block* block, const uint8_t* data, size_t size)
+      : block_(block), data_(data), size_(size) {}
   void ref();
   void unref();
   Block* block_ = nullptr;

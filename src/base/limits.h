@@ -9,30 +9,30 @@
 namespace kith::limits {
 
 // wire
-inline constexpr size_t kVarintBytes = 9;             // unsigned-varint spec: 63 bits
-inline constexpr size_t kMultiaddrBytes = 4096;       // one binary multiaddr
-inline constexpr size_t kMultiaddrTextBytes = 8192;   // one multiaddr as text
+inline constexpr size_t kVarintBytes = 9;            // unsigned-varint spec: 63 bits
+inline constexpr size_t kMultiaddrBytes = 4096;      // one binary multiaddr
+inline constexpr size_t kMultiaddrTextBytes = 8192;  // one multiaddr as text
 inline constexpr size_t kMultihashDigestBytes = 256;
-inline constexpr size_t kBigNumberBytes = 320;        // written in base36 or base58: quadratic cost
-inline constexpr size_t kBigNumberTextBytes = 512;    // characters read from base36 or base58
+inline constexpr size_t kBigNumberBytes = 320;      // written in base36 or base58: quadratic cost
+inline constexpr size_t kBigNumberTextBytes = 512;  // characters read from base36 or base58
 
 // identity and tls
-inline constexpr size_t kPublicKeyBytes = 2048;       // protobuf of a public key; RSA 8192 fits
+inline constexpr size_t kPublicKeyBytes = 2048;  // protobuf of a public key; RSA 8192 fits
 inline constexpr size_t kRsaMinBits = 2048;
 inline constexpr size_t kRsaMaxBits = 8192;
-inline constexpr size_t kRsaMaxSpkiBytes = 1088;      // refused by length before parsing
-inline constexpr size_t kRsaMaxPrivateKeyBytes = 4800; // PKCS#1 of 8192 bits fits; checked before parsing
-inline constexpr size_t kPrivateKeyBytes = 8192;      // protobuf of a private key
-inline constexpr size_t kCertificateBytes = 4096;     // DER of the one certificate of a peer
-inline constexpr size_t kCertificateExtensions = 32;  // in that certificate
-inline constexpr size_t kEnvelopeBytes = 16 * 1024;   // signed envelope
-inline constexpr size_t kPeerRecordAddresses = 256;   // addresses kept of one signed peer record
-inline constexpr size_t kPeerIdTextBytes = 128;       // longest text of a peer id in any base
+inline constexpr size_t kRsaMaxSpkiBytes = 1088;        // refused by length before parsing
+inline constexpr size_t kRsaMaxPrivateKeyBytes = 4800;  // PKCS#1 of 8192 bits fits; the same
+inline constexpr size_t kPrivateKeyBytes = 8192;        // protobuf of a private key
+inline constexpr size_t kCertificateBytes = 4096;       // DER of the one certificate of a peer
+inline constexpr size_t kCertificateExtensions = 32;    // in that certificate
+inline constexpr size_t kEnvelopeBytes = 16 * 1024;     // signed envelope
+inline constexpr size_t kPeerRecordAddresses = 256;     // addresses kept of one signed peer record
+inline constexpr size_t kPeerIdTextBytes = 128;         // longest text of a peer id in any base
 
 // multistream
-inline constexpr size_t kMultistreamLineBytes = 1024;      // one line with its newline
-inline constexpr size_t kMultistreamLsBytes = 16 * 1024;   // the answer to ls
-inline constexpr size_t kMultistreamProposals = 64;        // proposals a listener answers on one stream
+inline constexpr size_t kMultistreamLineBytes = 1024;     // one line with its newline
+inline constexpr size_t kMultistreamLsBytes = 16 * 1024;  // the answer to ls
+inline constexpr size_t kMultistreamProposals = 64;  // proposals a listener answers on one stream
 inline constexpr Duration kNegotiationTimeout = seconds(10);
 
 // identify
@@ -52,10 +52,10 @@ inline constexpr Duration kPingIdleTimeout = seconds(60);  // an inbound ping st
 // connections
 inline constexpr Duration kHandshakeTimeout = seconds(10);  // absolute: first packet to known peer
 inline constexpr Duration kDialTimeout = seconds(10);
-inline constexpr uint16_t kStreamsPerConnection = 256;      // inbound, bidirectional
+inline constexpr uint16_t kStreamsPerConnection = 256;  // inbound, bidirectional
 inline constexpr size_t kInboundConnections = 4096;
-inline constexpr size_t kInboundHandshakes = 1024;          // of these, not yet identified
-inline constexpr size_t kNegotiatingStreams = 256;          // inbound, per connection, no protocol yet
-inline constexpr size_t kDialAddresses = 64;                // addresses of one dial
+inline constexpr size_t kInboundHandshakes = 1024;  // of these, not yet identified
+inline constexpr size_t kNegotiatingStreams = 256;  // inbound, per connection, no protocol yet
+inline constexpr size_t kDialAddresses = 64;        // addresses of one dial
 
 }  // namespace kith::limits

@@ -17,11 +17,11 @@ class LogSink {
 };
 
 // KITH_LOG(sink, kInfo, "swarm", text): `text` is evaluated only when somebody listens.
-#define KITH_LOG(sink, level, area, text)                                        \
-  do {                                                                           \
-    ::kith::LogSink* kith_sink = (sink);                                         \
-    if (kith_sink && kith_sink->enabled(::kith::LogLevel::level))                \
-      kith_sink->write(::kith::LogLevel::level, area, text);                     \
+#define KITH_LOG(sink, level, area, text)                         \
+  do {                                                            \
+    ::kith::LogSink* kith_sink = (sink);                          \
+    if (kith_sink && kith_sink->enabled(::kith::LogLevel::level)) \
+      kith_sink->write(::kith::LogLevel::level, area, text);      \
   } while (0)
 
 }  // namespace kith

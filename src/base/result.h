@@ -111,15 +111,15 @@ using Status = Result<void>;
 #define KITH_CONCAT_(a, b) a##b
 #define KITH_CONCAT(a, b) KITH_CONCAT_(a, b)
 // KITH_TRY(expr): returns the error of a Result from the enclosing function.
-#define KITH_TRY(expr)                                            \
-  do {                                                            \
+#define KITH_TRY(expr)                                             \
+  do {                                                             \
     if (auto kith_r = (expr); !kith_r.ok()) return kith_r.error(); \
   } while (0)
 // KITH_ASSIGN(auto x, expr): x = value of the Result, or return its error.
 #define KITH_ASSIGN(decl, expr) KITH_ASSIGN_(decl, expr, KITH_CONCAT(kith_r_, __LINE__))
-#define KITH_ASSIGN_(decl, expr, tmp)  \
-  auto tmp = (expr);                   \
-  if (!tmp.ok()) return tmp.error();   \
+#define KITH_ASSIGN_(decl, expr, tmp) \
+  auto tmp = (expr);                  \
+  if (!tmp.ok()) return tmp.error();  \
   decl = std::move(tmp).value()
 
 }  // namespace kith

@@ -12,7 +12,8 @@ struct Row {
   const char* name;
   const char* text;
 };
-#define ROW(s, t) {s, #s, t}
+#define ROW(s, t) \
+  { s, #s, t }
 constexpr Row kRows[] = {
     ROW(KITH_OK, "success"),
     ROW(KITH_ERR_INVALID_ARGUMENT, "invalid argument"),

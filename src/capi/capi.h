@@ -116,9 +116,9 @@ struct kith_stream final : kith::swarm::ProtocolStream {
   kith::capi::StreamStore* store;
   kith_stream_handler handler{};
   const char* protocol = "";
-  size_t held = 0;            // bytes that on_data left
+  size_t held = 0;  // bytes that on_data left
   bool in_data = false;
-  bool may_write = true;      // false before on_open of a stream with several proposals
+  bool may_write = true;  // false before on_open of a stream with several proposals
 };
 
 struct kith_host final : kith::swarm::Observer, kith::LogSink {

@@ -44,7 +44,9 @@ void kith_connection_unref(kith_connection* c) {
   if (c && --c->refs == 0) delete c;
 }
 
-const char* kith_connection_peer_id(const kith_connection* c) { return c ? c->peer_id.c_str() : ""; }
+const char* kith_connection_peer_id(const kith_connection* c) {
+  return c ? c->peer_id.c_str() : "";
+}
 const char* kith_connection_remote_address(const kith_connection* c) {
   return c ? c->remote_address.c_str() : "";
 }
@@ -64,8 +66,8 @@ kith_status kith_connection_open_stream(kith_connection* c, kith_stream** out_st
                                         const kith_stream_handler* handler) {
   if (const kith_status status = check(c); status != KITH_OK) return status;
   kith_stream_handler copy{};
-  if (!out_stream || !protocols || num_protocols == 0 || num_protocols > multistream::Dialer::kMaxProtocols ||
-      !copy_struct(handler, &copy)) {
+  if (!out_stream || !protocols || num_protocols == 0 ||
+      num_protocols > multistream::Dialer::kMaxProtocols || !copy_struct(handler, &copy)) {
     return KITH_ERR_INVALID_ARGUMENT;
   }
   std::string_view ids[multistream::Dialer::kMaxProtocols];
@@ -93,10 +95,12 @@ kith_status kith_connection_identify(kith_connection* c, kith_identify* out) {
   if (!c->connection->identified()) return KITH_ERR_WOULD_BLOCK;
   const identify::IdentifyMessage& m = *c->connection->identified();
   if (c->texts.empty()) {
-    c->texts.reserve(3 + m.listen_addrs.size() + m.protocols.size());  // c_str() must stay where it is
+    c->texts.reserve(3 + m.listen_addrs.size() +
+                     m.protocols.size());  // c_str() must stay where it is
     c->texts.push_back(m.agent_version);
     c->texts.push_back(m.protocol_version);
-    c->texts.push_back(m.observed_addr ? identify::trim_observed_addr(*m.observed_addr).to_string() : "");
+    c->texts.push_back(m.observed_addr ? identify::trim_observed_addr(*m.observed_addr).to_string()
+                                       : "");
     for (const wire::Multiaddr& a : m.listen_addrs) {
       c->texts.push_back(a.to_string());
       c->listen_addrs.push_back(c->texts.back().c_str());
@@ -116,8 +120,8 @@ kith_status kith_connection_identify(kith_connection* c, kith_identify* out) {
   return KITH_OK;
 }
 
-kith_status kith_connection_ping(kith_connection* c, uint32_t count, int64_t interval_ms, int32_t new_stream,
-                                 const kith_ping_handler* handler) {
+kith_status kith_connection_ping(kith_connection* c, uint32_t count, int64_t interval_ms,
+                                 int32_t new_stream, const kith_ping_handler* handler) {
   if (const kith_status status = check(c); status != KITH_OK) return status;
   kith_ping_handler copy{};
   if (!copy_struct(handler, &copy) || interval_ms < 0) return KITH_ERR_INVALID_ARGUMENT;

@@ -100,7 +100,8 @@ void kith_host::on_identify_failed(swarm::PeerConnection& c, const Error& error)
 }
 
 void kith_host::write(LogLevel level, std::string_view area, std::string_view line) {
-  handler.on_log(handler.user, static_cast<int>(level), std::string(area).c_str(), std::string(line).c_str());
+  handler.on_log(handler.user, static_cast<int>(level), std::string(area).c_str(),
+                 std::string(line).c_str());
 }
 
 namespace {
@@ -118,7 +119,8 @@ Result<host::HostConfig> convert(const kith_host_config& c, kith_host* h) {
     return Error(KITH_ERR_INVALID_ARGUMENT, "host", "listen_addrs is NULL");
   }
   for (size_t i = 0; i < c.num_listen_addrs; ++i) {
-    if (!c.listen_addrs[i]) return Error(KITH_ERR_INVALID_ARGUMENT, "host", "a listen address is NULL");
+    if (!c.listen_addrs[i])
+      return Error(KITH_ERR_INVALID_ARGUMENT, "host", "a listen address is NULL");
     KITH_ASSIGN(wire::Multiaddr address, wire::Multiaddr::parse(c.listen_addrs[i]));
     out.listen.push_back(std::move(address));
   }
@@ -225,10 +227,12 @@ kith_status kith_host_listen(kith_host* h, const char* address, kith_error* out_
   return status.ok() ? KITH_OK : fill(out_error, status.error());
 }
 
-kith_status kith_host_handle(kith_host* h, const char* protocol, const kith_protocol_handler* handler) {
+kith_status kith_host_handle(kith_host* h, const char* protocol,
+                             const kith_protocol_handler* handler) {
   if (const kith_status status = check(h); status != KITH_OK) return status;
   kith_protocol_handler copy{};
-  if (!protocol || !copy_struct(handler, &copy) || !copy.on_stream) return KITH_ERR_INVALID_ARGUMENT;
+  if (!protocol || !copy_struct(handler, &copy) || !copy.on_stream)
+    return KITH_ERR_INVALID_ARGUMENT;
   kith_protocol_handler quiet = copy;
   quiet.user_destroy = nullptr;  // not ours before success
   auto served = std::make_unique<ServedProtocol>(*h, protocol, quiet);
@@ -265,7 +269,8 @@ kith_status kith_host_connect(kith_host* h, const char* const* addrs, size_t num
     list.push_back(std::move(address).value());
   }
   auto request = std::make_unique<ConnectRequest>(*h, copy);
-  Result<std::unique_ptr<swarm::Connect>> connect = h->host->swarm().connect({}, list, request.get());
+  Result<std::unique_ptr<swarm::Connect>> connect =
+      h->host->swarm().connect({}, list, request.get());
   if (!connect.ok()) return fill(out_error, connect.error());
   request->connect = std::move(connect).value();
   h->connects.push_back(std::move(request));

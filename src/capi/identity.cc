@@ -20,14 +20,15 @@ extern "C" {
 
 kith_status kith_key_generate(kith_key** out, kith_key_type type, uint32_t rsa_bits) {
   if (!out || type < KITH_KEY_RSA || type > KITH_KEY_ECDSA) return KITH_ERR_INVALID_ARGUMENT;
-  Result<crypto::PrivateKey> key = crypto::PrivateKey::generate(
-      static_cast<crypto::KeyType>(type), rsa_bits ? rsa_bits : 2048);
+  Result<crypto::PrivateKey> key =
+      crypto::PrivateKey::generate(static_cast<crypto::KeyType>(type), rsa_bits ? rsa_bits : 2048);
   if (!key.ok()) return key.status();
   *out = new kith_key{std::move(key).value()};
   return KITH_OK;
 }
 
-kith_status kith_key_decode(kith_key** out, const uint8_t* data, size_t data_len, kith_error* out_error) {
+kith_status kith_key_decode(kith_key** out, const uint8_t* data, size_t data_len,
+                            kith_error* out_error) {
   if (!out || !is_bytes(data, data_len)) return KITH_ERR_INVALID_ARGUMENT;
   Result<crypto::PrivateKey> key = identity::decode_private_key({data, data_len});
   if (!key.ok()) return fill(out_error, key.error());
@@ -52,8 +53,8 @@ kith_status kith_key_encode_public(const kith_key* key, uint8_t* out, size_t* in
   return copy_out(identity::encode_public_key(key->key.public_key()), out, inout_len);
 }
 
-kith_status kith_key_sign(const kith_key* key, uint8_t* out, size_t* inout_len, const uint8_t* message,
-                          size_t message_len) {
+kith_status kith_key_sign(const kith_key* key, uint8_t* out, size_t* inout_len,
+                          const uint8_t* message, size_t message_len) {
   if (!key || !inout_len || !is_bytes(message, message_len)) return KITH_ERR_INVALID_ARGUMENT;
   const Result<ByteVector> signature = key->key.sign({message, message_len});
   if (!signature.ok()) return signature.status();
@@ -75,14 +76,16 @@ kith_status kith_key_peer_id(const kith_key* key, char* out) {
   return write_text(identity::PeerId::from_public_key(key->key.public_key()).to_string(), out);
 }
 
-kith_status kith_peer_id_of_public_key(const uint8_t* public_key, size_t public_key_len, char* out) {
+kith_status kith_peer_id_of_public_key(const uint8_t* public_key, size_t public_key_len,
+                                       char* out) {
   if (!public_key || !out) return KITH_ERR_INVALID_ARGUMENT;
   const Result<crypto::PublicKey> key = identity::decode_public_key({public_key, public_key_len});
   if (!key.ok()) return key.status();
   return write_text(identity::PeerId::from_public_key(*key).to_string(), out);
 }
 
-kith_status kith_peer_id_parse(const char* text, char* out_base58, char* out_cid, kith_error* out_error) {
+kith_status kith_peer_id_parse(const char* text, char* out_base58, char* out_cid,
+                               kith_error* out_error) {
   if (!text) return KITH_ERR_INVALID_ARGUMENT;
   const Result<identity::PeerId> id = identity::PeerId::parse(text);
   if (!id.ok()) return fill(out_error, id.error());
@@ -92,15 +95,16 @@ kith_status kith_peer_id_parse(const char* text, char* out_base58, char* out_cid
   return status;
 }
 
-kith_status kith_multiaddr_parse(uint8_t* out, size_t* inout_len, const char* text, kith_error* out_error) {
+kith_status kith_multiaddr_parse(uint8_t* out, size_t* inout_len, const char* text,
+                                 kith_error* out_error) {
   if (!inout_len || !text) return KITH_ERR_INVALID_ARGUMENT;
   const Result<wire::Multiaddr> address = wire::Multiaddr::parse(text);
   if (!address.ok()) return fill(out_error, address.error());
   return copy_out(address->bytes(), out, inout_len);
 }
 
-kith_status kith_multiaddr_format(char* out, size_t* inout_len, const uint8_t* data, size_t data_len,
-                                  kith_error* out_error) {
+kith_status kith_multiaddr_format(char* out, size_t* inout_len, const uint8_t* data,
+                                  size_t data_len, kith_error* out_error) {
   if (!inout_len || !is_bytes(data, data_len)) return KITH_ERR_INVALID_ARGUMENT;
   const Result<wire::Multiaddr> address = wire::Multiaddr::decode({data, data_len});
   if (!address.ok()) return fill(out_error, address.error());
@@ -122,11 +126,13 @@ kith_status kith_multiaddr_next(const uint8_t* data, size_t data_len, size_t* in
   const wire::Component c = *address->begin();
   const auto next = std::next(address->begin());
   const uint8_t* base = address->bytes().data();
-  const size_t end = next == address->end() ? address->bytes().size()
-                                            : wire::Multiaddr().with(c.protocol->code, c.value).value().bytes().size();
+  const size_t end = next == address->end()
+                         ? address->bytes().size()
+                         : wire::Multiaddr().with(c.protocol->code, c.value).value().bytes().size();
   out->code = c.protocol->code;
   out->name = c.protocol->name.data();
-  out->value = data + *inout_offset + (c.value.empty() ? end : static_cast<size_t>(c.value.data() - base));
+  out->value =
+      data + *inout_offset + (c.value.empty() ? end : static_cast<size_t>(c.value.data() - base));
   out->value_len = c.value.size();
   *inout_offset += end;
   return KITH_OK;
@@ -137,7 +143,8 @@ kith_status kith_tls_make(const kith_key* host_key, int64_t now, uint8_t* out_ce
   if (!host_key || !inout_certificate_len || !inout_key_len) return KITH_ERR_INVALID_ARGUMENT;
   const Result<tls::Credentials> made = tls::make_credentials(host_key->key, now);
   if (!made.ok()) return made.status();
-  const kith_status status = copy_out(made->certificate_der, out_certificate, inout_certificate_len);
+  const kith_status status =
+      copy_out(made->certificate_der, out_certificate, inout_certificate_len);
   const kith_status key_status = copy_out(made->private_key_der, out_key, inout_key_len);
   return status != KITH_OK ? status : key_status;
 }
@@ -145,7 +152,8 @@ kith_status kith_tls_make(const kith_key* host_key, int64_t now, uint8_t* out_ce
 kith_status kith_tls_verify(const uint8_t* certificate, size_t certificate_len, int64_t now,
                             char* out_peer_id, kith_error* out_error) {
   if (!certificate || !out_peer_id) return KITH_ERR_INVALID_ARGUMENT;
-  const Result<tls::VerifiedPeer> peer = tls::verify_certificate({certificate, certificate_len}, now);
+  const Result<tls::VerifiedPeer> peer =
+      tls::verify_certificate({certificate, certificate_len}, now);
   if (!peer.ok()) return fill(out_error, peer.error());
   return write_text(peer->id.to_string(), out_peer_id);
 }

@@ -61,7 +61,8 @@ kith_status kith_runtime_drive(kith_runtime* runtime) {
 
 kith_status kith_runtime_run(kith_runtime* runtime) {
   if (!runtime) return KITH_ERR_INVALID_ARGUMENT;
-  if (runtime->runtime->has_thread() || runtime->runtime->loop().in_turn()) return KITH_ERR_INVALID_STATE;
+  if (runtime->runtime->has_thread() || runtime->runtime->loop().in_turn())
+    return KITH_ERR_INVALID_STATE;
   runtime->runtime->loop().run();
   return KITH_OK;
 }
@@ -92,7 +93,8 @@ kith_status kith_runtime_call(kith_runtime* runtime, void (*fn)(void* user), voi
   return KITH_OK;
 }
 
-kith_status kith_runtime_after(kith_runtime* runtime, int64_t delay_ms, void (*fn)(void* user), void* user) {
+kith_status kith_runtime_after(kith_runtime* runtime, int64_t delay_ms, void (*fn)(void* user),
+                               void* user) {
   if (!runtime || !fn || delay_ms < 0) return KITH_ERR_INVALID_ARGUMENT;
   if (!runtime->on_loop()) return KITH_ERR_WRONG_THREAD;
   runtime->runtime->loop().after(milliseconds(delay_ms), [fn, user] { fn(user); });

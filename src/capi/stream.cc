@@ -14,7 +14,8 @@ const char* StreamStore::intern(std::string_view name) {
 
 }  // namespace kith::capi
 
-kith_stream::kith_stream(kith_connection* c, StreamStore* s) : connection(kith_connection_ref(c)), store(s) {
+kith_stream::kith_stream(kith_connection* c, StreamStore* s)
+    : connection(kith_connection_ref(c)), store(s) {
   ++store->refs;
 }
 
@@ -41,7 +42,8 @@ void kith_stream::on_open(transport::Stream&, std::string_view id) {
 size_t kith_stream::on_data(transport::Stream&, Bytes data) {
   if (!handler.on_data) return data.size();
   in_data = true;
-  const size_t n = std::min(data.size(), handler.on_data(handler.user, this, data.data(), data.size()));
+  const size_t n =
+      std::min(data.size(), handler.on_data(handler.user, this, data.data(), data.size()));
   in_data = false;
   held = data.size() - n;
   return n;
@@ -115,11 +117,14 @@ kith_status kith_stream_write(kith_stream* s, const uint8_t* data, size_t data_l
   if (const kith_status status = check(s); status != KITH_OK) return status;
   if (!data && data_len != 0) return KITH_ERR_INVALID_ARGUMENT;
   if (!s->may_write) return KITH_ERR_INVALID_STATE;
-  return s->stream->write(s->connection->host->runtime->runtime->loop().buffers().copy({data, data_len})).status();
+  return s->stream
+      ->write(s->connection->host->runtime->runtime->loop().buffers().copy({data, data_len}))
+      .status();
 }
 
 kith_status kith_stream_write_lent(kith_stream* s, const uint8_t* data, size_t data_len,
-                                   void (*release)(void* ctx, const uint8_t* data, size_t data_len), void* ctx) {
+                                   void (*release)(void* ctx, const uint8_t* data, size_t data_len),
+                                   void* ctx) {
   if (const kith_status status = check(s); status != KITH_OK) return status;
   if (!data || data_len == 0 || !release) return KITH_ERR_INVALID_ARGUMENT;
   if (!s->may_write) return KITH_ERR_INVALID_STATE;
@@ -130,13 +135,14 @@ kith_status kith_stream_write_lent(kith_stream* s, const uint8_t* data, size_t d
     bool armed;
   };
   auto* guard = new Guard{release, ctx, true};
-  Buffer buffer = Buffer::wrap({data, data_len},
-                               [](void* g, const uint8_t* d, size_t n) {
-                                 auto* own = static_cast<Guard*>(g);
-                                 if (own->armed) own->release(own->ctx, d, n);
-                                 delete own;
-                               },
-                               guard);
+  Buffer buffer = Buffer::wrap(
+      {data, data_len},
+      [](void* g, const uint8_t* d, size_t n) {
+        auto* own = static_cast<Guard*>(g);
+        if (own->armed) own->release(own->ctx, d, n);
+        delete own;
+      },
+      guard);
   const Buffer keep = buffer;  // the guard lives until we know
   const Status status = s->stream->write(std::move(buffer));
   if (!status.ok()) guard->armed = false;

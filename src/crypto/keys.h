@@ -1,13 +1,12 @@
 // Public and private keys of the four types that libp2p knows, in the encodings that go into the
-// `Data` field of its key messages (identity/key_proto.h makes the messages). Spec: libp2p/specs
-// peer-ids/peer-ids.md, "Key Types".
+// `Data` field of its key messages (identity/key_proto.h makes the messages).
+// Spec: libp2p/specs peer-ids/peer-ids.md, "Key Types".
 //
-//   type       public data                          private data                    signature
-//   RSA        SubjectPublicKeyInfo, DER            PKCS#1 RSAPrivateKey, DER       PKCS#1 v1.5,
-//   SHA-256 Ed25519    32 bytes                             seed, public key (64 bytes)     64
-//   bytes secp256k1  compressed point (33 bytes)          scalar (32 bytes)               DER,
-//   low-S, SHA-256 ECDSA      SubjectPublicKeyInfo of P-256, DER   SEC 1 ECPrivateKey, DER DER,
-//   SHA-256
+//   type       public data                   private data                   signature
+//   RSA        SubjectPublicKeyInfo, DER     PKCS#1 RSAPrivateKey, DER      PKCS#1 v1.5, SHA-256
+//   Ed25519    32 bytes                      seed, public key (64 bytes)    64 bytes
+//   secp256k1  compressed point (33 bytes)   scalar (32 bytes)              DER, low-S, SHA-256
+//   ECDSA      SPKI of P-256, DER            SEC 1 ECPrivateKey, DER        DER, SHA-256
 #pragma once
 
 #include <cstdint>

@@ -33,7 +33,8 @@ int64_t EpollLoop::unix_seconds() const { return static_cast<int64_t>(std::time(
 
 Result<std::unique_ptr<EpollLoop>> EpollLoop::create() {
   const int fd = epoll_create1(EPOLL_CLOEXEC);
-  if (fd < 0) return Error(KITH_ERR_IO, "loop", std::string("epoll_create1: ") + std::strerror(errno));
+  if (fd < 0)
+    return Error(KITH_ERR_IO, "loop", std::string("epoll_create1: ") + std::strerror(errno));
   std::unique_ptr<EpollLoop> loop(new EpollLoop(fd, /*owns=*/true));
   KITH_TRY(loop->open_wake());
   return loop;
@@ -47,7 +48,8 @@ Result<std::unique_ptr<EpollLoop>> EpollLoop::create_on(int epoll_fd) {
 
 Status EpollLoop::open_wake() {
   wake_.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (wake_.fd < 0) return Error(KITH_ERR_IO, "loop", std::string("eventfd: ") + std::strerror(errno));
+  if (wake_.fd < 0)
+    return Error(KITH_ERR_IO, "loop", std::string("eventfd: ") + std::strerror(errno));
   wake_.on_event = [](epoll_event* event) {
     auto* self = static_cast<Wake*>(static_cast<EpollSource*>(event->data.ptr));
     uint64_t count = 0;

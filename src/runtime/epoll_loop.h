@@ -65,7 +65,8 @@ class EpollLoop final : public Loop {
   void wake() override;
 
  private:
-  explicit EpollLoop(int epoll_fd, bool owns) : epoll_fd_(epoll_fd), owns_fd_(owns), now_(clock()) {}
+  explicit EpollLoop(int epoll_fd, bool owns)
+      : epoll_fd_(epoll_fd), owns_fd_(owns), now_(clock()) {}
   Status open_wake();
   // Runs the pollers; the earliest time anything wants to run.
   TimePoint poll_all();

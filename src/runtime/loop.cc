@@ -23,7 +23,8 @@ void Deferred::cancel() {
 }
 
 struct Loop::Delayed {
-  Delayed(Loop& l, std::function<void()> f) : loop(l), fn(std::move(f)), timer(Timer::of<&Delayed::run>(l.timers_, this)) {}
+  Delayed(Loop& l, std::function<void()> f)
+      : loop(l), fn(std::move(f)), timer(Timer::of<&Delayed::run>(l.timers_, this)) {}
   void run() {
     const std::function<void()> mine = std::move(fn);
     loop.delayed_.remove_if([this](const Delayed& d) { return &d == this; });

@@ -30,7 +30,8 @@ class Deferred {
   ~Deferred() { cancel(); }
   template <auto Method, typename T>
   static Deferred of(Loop& loop, T* object) {
-    return Deferred(loop, [](void* ctx) { (static_cast<T*>(ctx)->*Method)(); }, object);
+    return Deferred(
+        loop, [](void* ctx) { (static_cast<T*>(ctx)->*Method)(); }, object);
   }
   void schedule();
   void cancel();

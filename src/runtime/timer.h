@@ -49,7 +49,8 @@ class Timer {
   // Timer::of<&Foo::on_deadline>(queue, this)
   template <auto Method, typename T>
   static Timer of(TimerQueue& queue, T* object) {
-    return Timer(queue, [](void* ctx) { (static_cast<T*>(ctx)->*Method)(); }, object);
+    return Timer(
+        queue, [](void* ctx) { (static_cast<T*>(ctx)->*Method)(); }, object);
   }
 
   // Sets or moves the deadline.

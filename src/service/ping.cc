@@ -81,7 +81,8 @@ PingService::PingService(swarm::Swarm& swarm, Random random, bool serve)
 
 PingService::~PingService() {
   swarm_.remove_observer(this);
-  if (swarm_.protocols().find(ping::kProtocolId) == this) swarm_.protocols().remove(ping::kProtocolId);
+  if (swarm_.protocols().find(ping::kProtocolId) == this)
+    swarm_.protocols().remove(ping::kProtocolId);
   KITH_CHECK(inbound_.empty());
 }
 
@@ -91,7 +92,8 @@ void PingService::on_stream(swarm::PeerConnection& connection, Stream& stream, s
   size_t num = 0;
   for (const Inbound* i : inbound_) num += &i->connection == &connection ? 1 : 0;
   if (num >= limits::kPingStreamsPerConnection) {
-    swarm_.stream_failed(connection, Error(KITH_ERR_LIMIT, "ping", "too many ping streams of one peer"));
+    swarm_.stream_failed(connection,
+                         Error(KITH_ERR_LIMIT, "ping", "too many ping streams of one peer"));
     return;  // without a handler the stream is aborted
   }
   Inbound* inbound = pool()->create(*this, connection, stream);
@@ -192,7 +194,8 @@ void PingSession::on_read_closed(Stream&) {
 }
 
 void PingSession::on_reset(Stream&, uint64_t code) {
-  end(Error(KITH_ERR_RESET, "ping", "the peer reset the ping stream with code " + std::to_string(code)));
+  end(Error(KITH_ERR_RESET, "ping",
+            "the peer reset the ping stream with code " + std::to_string(code)));
 }
 
 void PingSession::on_closed(Stream&, const Error& error) {

@@ -23,8 +23,9 @@ class PingHandler {
 
 struct PingOptions {
   uint32_t count = 1;
-  Duration interval = 0;     // from one ping to the next; at once if the round trip took longer
-  bool new_stream = false;   // a stream for each ping: some responders serve only the first on a stream promptly
+  Duration interval = 0;  // from one ping to the next; at once if the round trip took longer
+  bool new_stream =
+      false;  // a stream for each ping: some responders serve only the first on a stream promptly
 };
 
 class PingSession;

@@ -55,8 +55,9 @@ void DialJob::attempt_failed(Attempt* a, const Error& error) {
   --num_running_;
   last_status_ = error.status();
   if (!errors_.empty()) errors_ += "; ";
-  errors_ += a->address.to_string() + ": " +
-             (error.detail().empty() ? kith_status_text(error.status()) : std::string(error.detail()));
+  errors_ +=
+      a->address.to_string() + ": " +
+      (error.detail().empty() ? kith_status_text(error.status()) : std::string(error.detail()));
   stagger_.set(swarm_.loop().now());  // the next address, or the end
 }
 

@@ -27,7 +27,8 @@ void InboundNegotiation::advance(Stream& stream) {
   if (const Bytes out = machine_.pending(); !out.empty()) {
     const size_t n = out.size();
     if (!stream.write(connection_.swarm().loop().buffers().copy(out)).ok()) {
-      return fail(stream, Error(KITH_ERR_LIMIT, "multistream", "the peer does not read its answers"));
+      return fail(stream,
+                  Error(KITH_ERR_LIMIT, "multistream", "the peer does not read its answers"));
     }
     machine_.sent(n);
   }
@@ -60,7 +61,8 @@ void InboundNegotiation::on_read_closed(Stream& stream) {
 }
 
 void InboundNegotiation::on_reset(Stream& stream, uint64_t) {
-  fail(stream, Error(KITH_ERR_RESET, "multistream", "the peer reset the stream before its proposal"));
+  fail(stream,
+       Error(KITH_ERR_RESET, "multistream", "the peer reset the stream before its proposal"));
 }
 
 void InboundNegotiation::on_stop(Stream& stream, uint64_t) {
@@ -145,15 +147,16 @@ void OutboundNegotiation::on_stop(Stream& stream, uint64_t code) {
 }
 
 void OutboundNegotiation::on_deadline() {
-  fail(*stream_, Error(KITH_ERR_TIMEOUT, "multistream", "the peer did not answer the proposal in time"));
+  fail(*stream_,
+       Error(KITH_ERR_TIMEOUT, "multistream", "the peer did not answer the proposal in time"));
 }
 
 void OutboundNegotiation::on_closed(Stream& stream, const Error& error) {
   ProtocolStream* handler = handler_;
   const Error reason = failure_.status() != KITH_OK ? failure_
-                       : error.status() != KITH_OK
-                           ? error
-                           : Error(KITH_ERR_CLOSED, "multistream", "closed before a protocol was agreed");
+                       : error.status() != KITH_OK  ? error
+                                                    : Error(KITH_ERR_CLOSED, "multistream",
+                                                            "closed before a protocol was agreed");
   connection_.done(this);
   handler->on_closed(stream, reason);
 }

@@ -20,8 +20,7 @@ PeerConnection::~PeerConnection() = default;
 
 Result<transport::Stream*> PeerConnection::open_stream(std::span<const std::string_view> protocols,
                                                        ProtocolStream* handler) {
-  OutboundNegotiation* negotiation =
-      swarm_.pools().outbound.create(*this, protocols, handler);
+  OutboundNegotiation* negotiation = swarm_.pools().outbound.create(*this, protocols, handler);
   if (negotiation->failed()) {
     const Error error = negotiation->error();
     swarm_.pools().outbound.destroy(negotiation);
@@ -40,7 +39,8 @@ void PeerConnection::close() { connection_->close(0); }
 
 void PeerConnection::on_stream(transport::Connection&, transport::Stream& stream) {
   if (num_negotiating_ >= limits::kNegotiatingStreams) {
-    swarm_.stream_failed(*this, Error(KITH_ERR_LIMIT, "multistream", "too many streams without a protocol"));
+    swarm_.stream_failed(
+        *this, Error(KITH_ERR_LIMIT, "multistream", "too many streams without a protocol"));
     return stream.abort(0);
   }
   ++num_negotiating_;

@@ -80,7 +80,8 @@ void StreamIo::on_read_closed(Stream&) {
 }
 
 void StreamIo::on_reset(Stream&, uint64_t code) {
-  fail(Error(KITH_ERR_RESET, "stream", "the peer reset the stream with code " + std::to_string(code)));
+  fail(Error(KITH_ERR_RESET, "stream",
+             "the peer reset the stream with code " + std::to_string(code)));
 }
 
 void StreamIo::on_stop(Stream&, uint64_t) { writable_.resume(); }

@@ -60,7 +60,7 @@ class StreamIo final : public ProtocolStream {
   Error error_{KITH_OK, "stream"};
   runtime::Waiter readable_;
   runtime::Waiter writable_;
-  bool* destroyed_ = nullptr;    // tells on_data that a reader destroyed this
+  bool* destroyed_ = nullptr;  // tells on_data that a reader destroyed this
 };
 
 }  // namespace kith::swarm

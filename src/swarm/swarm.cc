@@ -28,8 +28,8 @@ std::vector<wire::Multiaddr> expand(const wire::Multiaddr& address) {
   const wire::Component first = *address.begin();
   const uint32_t code = first.protocol->code;
   const bool is_ip = code == wire::proto::kIp4 || code == wire::proto::kIp6;
-  const bool is_wildcard =
-      is_ip && std::all_of(first.value.begin(), first.value.end(), [](uint8_t b) { return b == 0; });
+  const bool is_wildcard = is_ip && std::all_of(first.value.begin(), first.value.end(),
+                                                [](uint8_t b) { return b == 0; });
   if (!is_wildcard) return {address};
   transport::Endpoint like;
   like.sa.sa_family = code == wire::proto::kIp4 ? AF_INET : AF_INET6;
@@ -105,7 +105,8 @@ Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
     KITH_ASSIGN(wire::Multiaddr address, without_peer(a, &target));
     list.push_back(std::move(address));
   }
-  if (target == self_) return Error(KITH_ERR_INVALID_ARGUMENT, "connect", "that is this node itself");
+  if (target == self_)
+    return Error(KITH_ERR_INVALID_ARGUMENT, "connect", "that is this node itself");
   auto connect = std::make_unique<Connect>(handler);
   if (!target.empty()) {
     for (auto& job : jobs_) {
@@ -115,7 +116,8 @@ Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
       }
     }
   }
-  if (list.empty() && !find(target)) return Error(KITH_ERR_NO_ADDRESS, "connect", "no address to dial");
+  if (list.empty() && !find(target))
+    return Error(KITH_ERR_NO_ADDRESS, "connect", "no address to dial");
   jobs_.push_back(std::make_unique<DialJob>(*this, target, std::move(list)));
   jobs_.back()->add(connect.get());
   jobs_.back()->start();
@@ -169,7 +171,8 @@ void Swarm::identified(PeerConnection& connection) {
 void Swarm::identify_failed(PeerConnection& connection, const Error& error) {
   KITH_LOG(log_, kWarn, "identify",
            "identify of " + connection.peer().to_string() + " failed: " + error.to_string());
-  for (size_t i = 0; i < observers_.size(); ++i) observers_[i]->on_identify_failed(connection, error);
+  for (size_t i = 0; i < observers_.size(); ++i)
+    observers_[i]->on_identify_failed(connection, error);
 }
 
 void Swarm::job_finished(DialJob* job) {
@@ -182,7 +185,8 @@ void Swarm::shutdown(void (*done)(void* ctx), void* ctx) {
   shutdown_done_ = done;
   shutdown_ctx_ = ctx;
   listeners_.clear();
-  while (!jobs_.empty()) jobs_.front()->fail(Error(KITH_ERR_CANCELED, "dial", "the node is stopping"));
+  while (!jobs_.empty())
+    jobs_.front()->fail(Error(KITH_ERR_CANCELED, "dial", "the node is stopping"));
   transports_running_ = transports_.size();
   for (auto& t : transports_) t->shutdown(on_transport_shutdown, this);
 }

@@ -106,7 +106,8 @@ bool udp_port_is_free(uint16_t port) {
   sockaddr_in6 any{};
   any.sin6_family = AF_INET6;
   any.sin6_port = htons(port);
-  const bool is_free = bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0 || errno != EADDRINUSE;
+  const bool is_free =
+      bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0 || errno != EADDRINUSE;
   close(fd);
   return is_free;
 }

@@ -11,7 +11,7 @@ constexpr size_t kInitialBytes = 1200;
 constexpr size_t kCidBytes = 8;
 
 using Random = std::mt19937_64;
-using Maker = void (*)(Random&, Bytes&);
+using Maker = std::function<void(Random&, Bytes&)>;
 
 void append_random(Random& random, Bytes& out, size_t count) {
   for (size_t i = 0; i < count; ++i) out.push_back(static_cast<uint8_t>(random()));
@@ -43,7 +43,26 @@ void make_random(Random& random, Bytes& out) {
   append_random(random, out, 1 + random() % 1400);
 }
 
-Verdict attack(Run& run, Maker make, uint64_t default_count, uint64_t default_rate) {
+// Initials that decrypt: half are a ClientHello with a few damaged bytes, half are random frames.
+Maker malformed_initials(std::vector<ClientInitial> hello) {
+  return [hello = std::move(hello)](Random& random, Bytes& out) {
+    ClientInitial packet = hello[random() % hello.size()];
+    if (random() % 2 == 0) {
+      for (uint64_t i = 1 + random() % 8; i > 0; --i) {
+        packet.payload[random() % std::min<size_t>(packet.payload.size(), 600)] =
+            static_cast<uint8_t>(random());
+      }
+    } else {
+      for (uint8_t& byte : packet.payload) byte = static_cast<uint8_t>(random());
+      packet.payload[0] = static_cast<uint8_t>(random() % 0x20);
+    }
+    Bytes destination;
+    append_random(random, destination, kCidBytes);
+    out = seal_client_initial(packet, destination);
+  };
+}
+
+Verdict attack(Run& run, const Maker& make, uint64_t default_count, uint64_t default_rate) {
   if (run.options.is_server) return trouble("datagram floods are for client mode");
   const Options& options = run.options;
   std::vector<Socket> sockets = connected_sockets(
@@ -75,6 +94,16 @@ void add_datagram_scenarios(std::vector<Scenario>& out) {
   out.push_back({"garbage-initials",
                  "COUNT (90000) Initials of 1,200 bytes that do not decrypt, 10,000 a second",
                  [](Run& run) { return attack(run, make_initial, 90'000, 10'000); }});
+  out.push_back({"malformed-initials",
+                 "COUNT (20000) Initials that decrypt to broken ClientHellos or random frames, "
+                 "2,000 a second",
+                 [](Run& run) {
+                   if (run.options.is_server)
+                     return trouble("malformed-initials is for client mode");
+                   std::vector<ClientInitial> hello = capture_client_hello(run);
+                   if (hello.empty()) return trouble("no ClientHello was caught");
+                   return attack(run, malformed_initials(std::move(hello)), 20'000, 2'000);
+                 }});
   out.push_back({"garbage-short",
                  "COUNT (90000) short-header packets of no connection, 10,000 a second",
                  [](Run& run) { return attack(run, make_short, 90'000, 10'000); }});

@@ -1,6 +1,5 @@
 // Scenarios about handshakes that are slow, halved, damaged or finished late.
-#include <poll.h>
-
+#include <random>
 #include <thread>
 
 #include "tests/attacker/flood.h"
@@ -13,7 +12,11 @@ namespace {
 
 // So large a certificate spreads over several datagrams, which a relay can part.
 constexpr size_t kLargePadding = 2400;
-// What a node may take to notice, on top of its deadline.
+// With it the certificate just fits into the first two datagrams; CertificateVerify and Finished
+// come in the third.
+constexpr size_t kLateFinishPadding = 1825;
+// The deadline of a handshake, and what a node may take to notice.
+constexpr double kHandshakeSeconds = 10;
 constexpr double kSlackSeconds = 2;
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
@@ -66,11 +69,21 @@ Verdict attack_by_dribble(Run& run) {
   Clock::time_point start = Clock::now(), deadline = run.after(run.options.seconds("wait", 45));
   run.endpoint.wait_until(deadline,
                           [&] { return dial.connection->state.is_ended || dial.is_served(); });
+  double seconds = seconds_between(start, Clock::now());
   auto lock = run.endpoint.lock();
   dial.report(start);
-  if (dial.is_served()) return wrong("the node took a handshake that dribbled in");
-  return dial.connection->state.is_ended ? right("the node ended the handshake")
-                                         : right("the node never completed the handshake");
+  if (dial.is_served()) {
+    return seconds > kHandshakeSeconds + kSlackSeconds
+               ? wrong("the node took a handshake that dribbled in")
+               : right("the handshake was complete in time");
+  }
+  const Connection::State& state = dial.connection->state;
+  bool is_in_time =
+      state.is_ended && seconds_between(start, state.ended) <= kHandshakeSeconds + kSlackSeconds;
+  if (is_in_time) return right("the node ended the handshake in time");
+  if (run.options.text("expect", "") == "refused")
+    return wrong("the node did not end the handshake in time");
+  return right("the node never completed the handshake");
 }
 
 // The certificate expires between its arrival and the end of the handshake. Whether the node then
@@ -82,7 +95,7 @@ Verdict attack_by_late_finish(Run& run) {
   plan.kind = RelayKind::kHoldFinish;
   plan.pause = std::chrono::milliseconds(static_cast<int64_t>(hold * 1000));
   CertificateSpec spec;
-  spec.padding_bytes = run.options.number("padding", kLargePadding);
+  spec.padding_bytes = run.options.number("padding", kLateFinishPadding);
   spec.not_after = static_cast<int64_t>(hold) - 1;
   RelayedDial dial(run, plan, run.credential(spec));
   if (dial.stream == nullptr) return trouble("no connection was started");
@@ -153,74 +166,71 @@ Verdict attack_by_copies(Run& run) {
                      : wrong("a ping was not answered");
 }
 
-// The datagrams of one ClientHello, caught on a socket of ours.
-std::vector<Bytes> capture_client_hello(Run& run) {
-  std::vector<Bytes> out;
-  Address address = make_address(run.options.host, 0);
-  Socket trap = bound_socket(address);
-  address.size = sizeof address.storage;
-  if (!trap.is_open() || getsockname(trap.fd(), address.get(), &address.size) != 0) return out;
-  auto connection =
-      run.endpoint.dial(run.options.host, address.port(), run.credential(), {.is_quiet = true});
-  pollfd waiting{trap.fd(), POLLIN, 0};
-  int timeout_ms = 3000;
-  while (connection && poll(&waiting, 1, timeout_ms) == 1) {
-    Bytes datagram(2048);
-    ssize_t size = recv(trap.fd(), datagram.data(), datagram.size(), 0);
-    if (size < 0) break;
-    datagram.resize(static_cast<size_t>(size));
-    out.push_back(std::move(datagram));
-    timeout_ms = 100;  // what comes later is a retransmission
+struct HalfHandshakes {
+  std::vector<Socket> sockets;
+  std::vector<ClientInitial> hello;
+  size_t datagrams = 0;
+  FloodResult result;
+  Clock::time_point last_sent;
+};
+
+// Sends a ClientHello with an id of its own over each socket, then only counts what comes back.
+void send_halves(Run& run, HalfHandshakes& halves) {
+  uint64_t rate = run.options.number("rate", 2000);
+  std::mt19937_64 random(run.options.number("random-seed", 1));
+  FloodResult& result = halves.result;
+  Clock::time_point start = Clock::now();
+  for (size_t index = 0; index < halves.sockets.size(); ++index) {
+    Bytes destination(8);
+    for (uint8_t& byte : destination) byte = static_cast<uint8_t>(random());
+    for (size_t i = 0; i < halves.datagrams; ++i) {
+      Bytes datagram = seal_client_initial(halves.hello[i], destination);
+      if (send(halves.sockets[index].fd(), datagram.data(), datagram.size(), 0) < 0) continue;
+      ++result.sent;
+      result.sent_bytes += datagram.size();
+    }
+    if (rate == 0) continue;
+    std::this_thread::sleep_until(start + std::chrono::nanoseconds(1'000'000'000 / rate) * index);
   }
-  return out;
+  halves.last_sent = Clock::now();
+  result.seconds = seconds_between(start, halves.last_sent);
+  Line("half_open")
+      .number("handshakes", halves.sockets.size())
+      .seconds("seconds", result.seconds)
+      .print();
+  Clock::time_point end = run.after(run.options.seconds("hold", 15));
+  while (Clock::now() < end) {
+    for (const Socket& socket : halves.sockets) result.is_refused |= !drain(socket, result.replies);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 // Starts COUNT handshakes from as many ports, and never answers.
 Verdict attack_by_halves(Run& run) {
   if (run.options.is_server) return trouble("half-handshakes is for client mode");
   const Options& options = run.options;
-  std::vector<Bytes> hello = capture_client_hello(run);
-  if (hello.empty()) return trouble("no ClientHello was caught");
-  size_t datagrams = std::min<size_t>(hello.size(), options.number("datagrams", hello.size()));
-  uint64_t count = options.number("count", 1000), rate = options.number("rate", 2000);
-  double hold = options.seconds("hold", 15);
-  std::vector<Socket> sockets = connected_sockets(make_address(options.host, options.port), count,
-                                                  options.number("sources", 1));
-  if (sockets.size() < count) return trouble("not enough sockets: see ulimit -n");
-  Line("client_hello").number("datagrams", hello.size()).number("used", datagrams).print();
-  FloodResult result;
-  Clock::time_point last_sent;
-  bool is_served = besieged(run, [&] {
-    Clock::time_point start = Clock::now();
-    for (const Socket& socket : sockets) {
-      for (size_t i = 0; i < datagrams; ++i) {
-        if (send(socket.fd(), hello[i].data(), hello[i].size(), 0) < 0) continue;
-        ++result.sent;
-        result.sent_bytes += hello[i].size();
-      }
-      if (rate > 0)
-        std::this_thread::sleep_until(start + std::chrono::nanoseconds(1'000'000'000 / rate) *
-                                                  (result.sent / datagrams));
-    }
-    last_sent = Clock::now();
-    result.seconds = seconds_between(start, last_sent);
-    Line("half_open")
-        .number("handshakes", sockets.size())
-        .seconds("seconds", result.seconds)
-        .print();
-    Clock::time_point end = run.after(hold);
-    while (Clock::now() < end) {
-      for (const Socket& socket : sockets) result.is_refused |= !drain(socket, result.replies);
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-  });
+  HalfHandshakes halves;
+  halves.hello = capture_client_hello(run);
+  if (halves.hello.empty()) return trouble("no ClientHello was caught");
+  halves.datagrams =
+      std::min<size_t>(halves.hello.size(), options.number("datagrams", halves.hello.size()));
+  uint64_t count = options.number("count", 1000);
+  halves.sockets = connected_sockets(make_address(options.host, options.port), count,
+                                     options.number("sources", 1));
+  if (halves.sockets.size() < count) return trouble("not enough sockets: see ulimit -n");
+  Line("client_hello")
+      .number("datagrams", halves.hello.size())
+      .number("used", halves.datagrams)
+      .print();
+  bool is_served = besieged(run, [&] { send_halves(run, halves); });
+  const FloodResult& result = halves.result;
   result.report();
   double quiet_after =
-      result.replies.datagrams > 0 ? seconds_between(last_sent, result.replies.last) : 0;
+      result.replies.datagrams > 0 ? seconds_between(halves.last_sent, result.replies.last) : 0;
   Line("reaction").seconds("last_reply_after", quiet_after).print();
   if (result.is_refused) return trouble("nobody listens on this port");
   if (result.is_amplified()) return wrong("the node sent more than three times what it got");
-  if (quiet_after > options.seconds("wait", 10) + kSlackSeconds)
+  if (quiet_after > kHandshakeSeconds + kSlackSeconds)
     return wrong("the node goes on with dead handshakes");
   return is_served ? right("the node went quiet and still serves")
                    : wrong("an honest dial failed afterwards");
@@ -230,7 +240,8 @@ Verdict attack_by_halves(Run& run) {
 
 void add_handshake_scenarios(std::vector<Scenario>& out) {
   out.push_back({"dribbled-handshake",
-                 "one datagram every --interval-ms (9000), for --wait (45) seconds",
+                 "one datagram every --interval-ms (9000), for --wait (45) seconds; with --expect "
+                 "refused the node must close in 12",
                  attack_by_dribble});
   out.push_back({"held-finish",
                  "the certificate expires before the last handshake datagram arrives (--hold 4)",

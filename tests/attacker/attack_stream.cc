@@ -164,7 +164,8 @@ Verdict attack_with_connections(Run& run) {
   auto kept = count_kept();
   Line("reaction").number("kept", kept).print();
   after.report("after");
-  for (const auto& connection : connections) connection->close(0);  // so that they end at the same time
+  for (const auto& connection : connections)
+    connection->close(0);  // so that they end at the same time
   uint64_t most = run.options.number("max", count);
   return static_cast<uint64_t>(kept) <= most ? right("the node keeps within its limit")
                                              : wrong("the node kept too many connections");

@@ -13,6 +13,7 @@ namespace {
 
 // Long enough that no limit of the attacker's own ends a connection before the node does.
 constexpr uint64_t kIdleMs = 700'000;
+constexpr uint32_t kDisconnectMs = 600'000;
 constexpr uint32_t kKeepAliveMs = 3'000;
 constexpr uint16_t kNodeStreams = 256;
 
@@ -24,6 +25,8 @@ QUIC_SETTINGS settings() {
   out.IsSet.IdleTimeoutMs = 1;
   out.HandshakeIdleTimeoutMs = kIdleMs;
   out.IsSet.HandshakeIdleTimeoutMs = 1;
+  out.DisconnectTimeoutMs = kDisconnectMs;
+  out.IsSet.DisconnectTimeoutMs = 1;
   out.KeepAliveIntervalMs = kKeepAliveMs;
   out.IsSet.KeepAliveIntervalMs = 1;
   out.PeerBidiStreamCount = kNodeStreams;

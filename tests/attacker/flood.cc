@@ -1,6 +1,8 @@
 // Datagram floods. See flood.h.
 #include "tests/attacker/flood.h"
 
+#include <poll.h>
+
 #include <array>
 #include <cerrno>
 #include <thread>
@@ -95,6 +97,26 @@ FloodResult flood(const std::vector<Socket>& sockets, uint64_t count, uint64_t r
   out.seconds = std::chrono::duration<double>(Clock::now() - start).count();
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   for (const Socket& socket : sockets) drain(socket, out.replies);
+  return out;
+}
+
+std::vector<ClientInitial> capture_client_hello(Run& run) {
+  constexpr int kFirstMs = 3000, kNextMs = 100;  // what comes later is a retransmission
+  std::vector<ClientInitial> out;
+  Address address = make_address(run.options.host, 0);
+  Socket trap = bound_socket(address);
+  address.size = sizeof address.storage;
+  if (!trap.is_open() || getsockname(trap.fd(), address.get(), &address.size) != 0) return out;
+  DialOptions quiet{.is_quiet = true};
+  auto connection = run.endpoint.dial(run.options.host, address.port(), run.credential(), quiet);
+  pollfd waiting{trap.fd(), POLLIN, 0};
+  while (connection && poll(&waiting, 1, out.empty() ? kFirstMs : kNextMs) == 1) {
+    uint8_t buffer[kReplyBytes];
+    ssize_t size = recv(trap.fd(), buffer, sizeof buffer, 0);
+    ClientInitial packet;
+    if (size < 0 || !open_client_initial(View(buffer, static_cast<size_t>(size)), packet)) break;
+    out.push_back(std::move(packet));
+  }
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "tests/attacker/initial.h"
 #include "tests/attacker/peer.h"
 #include "tests/attacker/run.h"
 #include "tests/attacker/udp.h"
@@ -43,6 +44,10 @@ struct FloodResult {
 // goes), until done or `deadline`. Blocks; touches no endpoint.
 FloodResult flood(const std::vector<Socket>& sockets, uint64_t count, uint64_t rate,
                   const std::function<void(Bytes&)>& make, Clock::time_point deadline);
+
+// capture_client_hello returns the Initials of one ClientHello of MsQuic, caught on a socket of our
+// own; none on failure.
+std::vector<ClientInitial> capture_client_hello(Run& run);
 
 // besieged runs `attack` on a thread of its own, with honest dials before, during and after.
 // Reports all of them. True when every honest dial after it succeeded.

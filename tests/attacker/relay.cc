@@ -133,12 +133,21 @@ void Relay::Worker::hold_finish(Bytes datagram) {
     return;
   }
   enqueue(std::move(datagram));
-  if (phase == Phase::kCollecting) next_release = Clock::now() + kFlightQuiet;
+  if (phase != Phase::kCollecting) return;
+  // A datagram that is not full ends the flight; what comes later is a retransmission.
+  if (queue.back().size() < queue.front().size()) {
+    split_flight();
+  } else {
+    next_release = Clock::now() + kFlightQuiet;
+  }
 }
 
-// The flight is complete: all but its last datagram go on.
+// The flight is complete: its last Handshake datagram, which ends with Finished, and all behind it
+// are held. What follows may be application data already.
 void Relay::Worker::split_flight() {
-  while (queue.size() > 1) {
+  size_t held = 1;
+  while (held < queue.size() && handshake_bytes(queue[queue.size() - held]) == 0) ++held;
+  while (queue.size() > held) {
     pass(queue.front());
     queue.pop_front();
   }

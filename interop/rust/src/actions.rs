@@ -45,7 +45,7 @@ impl Remote {
 }
 
 impl Runner {
-    /// Dials the address, which must end in /p2p/ID.
+    /// Makes a node and dials the address, which must end in /p2p/ID.
     pub async fn connect(options: &Options, address: &str) -> Result<Runner, String> {
         let address: Multiaddr = address.parse().map_err(|error| format!("{address}: {error}"))?;
         let Some(Protocol::P2p(peer)) = address.iter().last() else {
@@ -58,7 +58,14 @@ impl Runner {
             .map_err(|_| "timed out")?
             .ok_or("the node ended")??;
         let remote = Remote { peer, control: node.streams.clone() };
-        Ok(Runner { node, events, remote, ping: options.ping, timeout: options.timeout, identity: None })
+        Ok(Runner {
+            node,
+            events,
+            remote,
+            ping: options.ping,
+            timeout: options.timeout,
+            identity: None,
+        })
     }
 
     /// Runs one action, NAME or NAME:NUMBER, within the timeout; adds what it found to the line.
@@ -68,7 +75,11 @@ impl Runner {
             .unwrap_or_else(|_| Err("timed out".into()))
     }
 
-    async fn run_unlimited(&mut self, action: &str, line: &mut Map<String, Value>) -> Result<(), String> {
+    async fn run_unlimited(
+        &mut self,
+        action: &str,
+        line: &mut Map<String, Value>,
+    ) -> Result<(), String> {
         let (name, number) = match action.split_once(':') {
             Some((name, text)) => {
                 (name, Some(text.parse::<usize>().map_err(|_| format!("not a number: {text:?}"))?))
@@ -76,7 +87,9 @@ impl Runner {
             None => (action, None),
         };
         match (name, number) {
-            ("ping", Some(count)) if self.ping == Ping::Own => ping(&self.remote, count, line).await,
+            ("ping", Some(count)) if self.ping == Ping::Own => {
+                ping(&self.remote, count, line).await
+            }
             ("ping", Some(count)) => self.libp2p_ping(count, line).await,
             ("identify", None) => self.identify(line).await,
             ("echo", Some(size)) => {
@@ -98,7 +111,11 @@ impl Runner {
     }
 
     /// Waits for round trips of libp2p's behaviour, which pings by itself.
-    async fn libp2p_ping(&mut self, count: usize, line: &mut Map<String, Value>) -> Result<(), String> {
+    async fn libp2p_ping(
+        &mut self,
+        count: usize,
+        line: &mut Map<String, Value>,
+    ) -> Result<(), String> {
         while self.events.pinged.try_recv().is_ok() {}
         let mut rtts = Vec::new();
         while rtts.len() < count {
@@ -148,8 +165,8 @@ async fn ping(remote: &Remote, count: usize, line: &mut Map<String, Value>) -> R
     stream.close().await.map_err(text)
 }
 
-/// Sends size bytes and reads them back at the same time; the two directions are independent. Returns the length
-/// and the SHA-256 of what came back.
+/// Sends size bytes and reads them back at the same time; the two directions are independent.
+/// Returns the length and the SHA-256 of what came back.
 async fn echo(remote: &Remote, size: usize, seed: u32) -> Result<(usize, String), String> {
     let stream = remote.open(ECHO).await?;
     let (mut reader, mut writer) = stream.split();
@@ -222,7 +239,11 @@ async fn reset(remote: &Remote, line: &mut Map<String, Value>) -> Result<(), Str
     outcome
 }
 
-async fn streams(remote: &Remote, count: usize, line: &mut Map<String, Value>) -> Result<(), String> {
+async fn streams(
+    remote: &Remote,
+    count: usize,
+    line: &mut Map<String, Value>,
+) -> Result<(), String> {
     let remote = Arc::new(remote.clone());
     let tasks = (0..count).map(|i| {
         let remote = remote.clone();
@@ -231,14 +252,16 @@ async fn streams(remote: &Remote, count: usize, line: &mut Map<String, Value>) -
     let outcomes = future::join_all(tasks.collect::<Vec<_>>()).await;
     let failures: Vec<String> = outcomes
         .into_iter()
-        .filter_map(|outcome| outcome.map_err(|error| error.to_string()).and_then(|echoed| echoed).err())
+        .filter_map(|outcome| {
+            outcome.map_err(|error| error.to_string()).and_then(|echoed| echoed).err()
+        })
         .collect();
     line.insert("matched".into(), json!(count - failures.len()));
     if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
 }
 
-/// Drops an echo stream while data flows in both directions; over QUIC that is a FIN and a STOP_SENDING, because
-/// rust-libp2p has no way to reset a stream.
+/// Drops an echo stream while data flows in both directions; over QUIC that is a FIN and a
+/// STOP_SENDING, because rust-libp2p has no way to reset a stream.
 async fn abort(remote: &Remote) -> Result<(), String> {
     let mut stream = remote.open(ECHO).await?;
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -252,8 +275,8 @@ fn text(error: io::Error) -> String {
     error.to_string()
 }
 
-/// Pattern makes pseudo-random bytes, the same in every language: a 32-bit linear congruential generator (Numerical
-/// Recipes' constants), of which each step gives its top byte.
+/// Pattern makes pseudo-random bytes, the same in every language: a 32-bit linear congruential
+/// generator (Numerical Recipes' constants), of which each step gives its top byte.
 struct Pattern {
     left: usize,
     state: u32,

@@ -1,5 +1,5 @@
-//! A small rust-libp2p node that the interoperability tests drive. The command line and the output are the same
-//! for the peers in every language; ../README.md describes both.
+//! A small rust-libp2p node that the interoperability tests drive. The command line and the output
+//! are the same for the peers in every language; ../README.md describes both.
 
 mod actions;
 mod node;
@@ -35,8 +35,8 @@ pub struct Options {
 
 #[tokio::main]
 async fn main() {
-    let (options, args) =
-        parse(std::env::args().skip(1)).unwrap_or_else(|error| fail(2, &format!("{error}\n{USAGE}")));
+    let (options, args) = parse(std::env::args().skip(1))
+        .unwrap_or_else(|error| fail(2, &format!("{error}\n{USAGE}")));
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     let done = match args.as_slice() {
         ["listen"] => listen(options).await,
@@ -97,6 +97,7 @@ async fn listen(options: Options) -> Result<bool, String> {
         addrs.push(format!("{addr}/p2p/{}", node.peer_id));
     }
     report(json!({"event": "listening", "peer_id": node.peer_id.to_string(), "addrs": addrs}));
+    drop(events);
     // A thread of its own, because a blocked read would keep the runtime from ending.
     let (ended, stdin_end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {

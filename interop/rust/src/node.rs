@@ -19,7 +19,8 @@ use crate::{Options, serve, streams};
 
 pub const PROTOCOL_VERSION: &str = "kith-interop/1.0.0";
 
-/// Who pings and answers pings: this program, or libp2p's behaviour, whose responder stalls (see ../README.md).
+/// Who pings and answers pings: this program, or libp2p's behaviour, whose responder stalls (see
+/// ../README.md).
 #[derive(Clone, Copy, PartialEq)]
 pub enum Ping {
     Own,
@@ -58,7 +59,8 @@ impl Node {
     pub fn new(options: &Options) -> Result<(Node, Events), String> {
         let key = new_key(options)?;
         let (streams, control) = streams::new(serve::protocols(options.ping));
-        // Every transport is named here; the multiaddr that is listened on or dialed chooses among them.
+        // Every transport is named here; the multiaddr that is listened on or dialed chooses among
+        // them.
         let mut swarm = SwarmBuilder::with_existing_identity(key)
             .with_tokio()
             .with_quic()
@@ -132,8 +134,13 @@ fn queues() -> (Queues, Events) {
     )
 }
 
-/// Drives the swarm until it is told to close. Nobody may read a queue any more, so failed sends are fine.
-async fn drive(mut swarm: Swarm<Behaviour>, mut inbox: mpsc::UnboundedReceiver<Command>, queues: Queues) {
+/// Drives the swarm until it is told to close. Nobody may read a queue any more, so failed sends
+/// are fine.
+async fn drive(
+    mut swarm: Swarm<Behaviour>,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+    queues: Queues,
+) {
     let closed = loop {
         tokio::select! {
             command = inbox.recv() => match command {
@@ -166,22 +173,31 @@ fn report(event: SwarmEvent<BehaviourEvent>, queues: &Queues) {
         SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
             drop(queues.listening.send(Err(error.to_string())))
         }
-        SwarmEvent::ConnectionEstablished { peer_id, .. } => drop(queues.connected.send(Ok(peer_id))),
+        SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+            drop(queues.connected.send(Ok(peer_id)))
+        }
         SwarmEvent::OutgoingConnectionError { error, .. } => {
             drop(queues.connected.send(Err(error.to_string())))
         }
-        SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received { info, .. })) => {
-            drop(queues.identified.send(Ok(info)))
-        }
-        SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Error { error, .. })) => {
-            drop(queues.identified.send(Err(error.to_string())))
-        }
+        SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Received {
+            info, ..
+        })) => drop(queues.identified.send(Ok(info))),
+        SwarmEvent::Behaviour(BehaviourEvent::Identify(identify::Event::Error {
+            error, ..
+        })) => drop(queues.identified.send(Err(error.to_string()))),
         SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => {
             drop(queues.pinged.send(event.result.map_err(|error| error.to_string())))
         }
-        SwarmEvent::ConnectionClosed { .. }
-        | SwarmEvent::IncomingConnectionError { .. }
-        | SwarmEvent::ListenerError { .. } => eprintln!("{event:?}"),
+        SwarmEvent::ConnectionClosed { ref cause, .. } => {
+            eprintln!("{event:?}");
+            let reason = cause.as_ref().map_or("by this side".into(), |cause| cause.to_string());
+            let reason = format!("the connection has closed: {reason}");
+            let _ = queues.identified.send(Err(reason.clone()));
+            let _ = queues.pinged.send(Err(reason));
+        }
+        SwarmEvent::IncomingConnectionError { .. } | SwarmEvent::ListenerError { .. } => {
+            eprintln!("{event:?}")
+        }
         _ => {}
     }
 }
@@ -201,7 +217,8 @@ fn new_key(options: &Options) -> Result<Keypair, String> {
         "secp256k1" => Ok(Keypair::generate_secp256k1()),
         "ecdsa" => Ok(Keypair::generate_ecdsa()),
         "rsa" => {
-            let key = rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(|error| error.to_string())?;
+            let key =
+                rsa::KeyPair::generate(rsa::KeySize::Rsa2048).map_err(|error| error.to_string())?;
             let der: Pkcs8V1Der = key.as_der().map_err(|error| error.to_string())?;
             Keypair::rsa_from_pkcs8(&mut der.as_ref().to_vec()).map_err(|error| error.to_string())
         }

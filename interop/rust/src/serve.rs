@@ -31,8 +31,8 @@ pub fn protocols(ping: Ping) -> Vec<Served> {
     served
 }
 
-/// Sends back what it reads, one buffer at a time, and ends its side after the remote ended the other. On an error
-/// the stream is dropped.
+/// Sends back what it reads, one buffer at a time, and ends its side after the remote ended the
+/// other. On an error the stream is dropped.
 async fn echo(mut stream: Stream, buffer_bytes: usize) {
     let mut buffer = vec![0; buffer_bytes];
     while let Ok(n) = stream.read(&mut buffer).await {
@@ -57,8 +57,8 @@ async fn sink(mut stream: Stream) {
     }
 }
 
-/// Drops the stream once the first byte has arrived. rust-libp2p has no way to reset a stream: over QUIC a drop
-/// ends our side cleanly and asks the remote to stop sending.
+/// Drops the stream once the first byte has arrived. rust-libp2p has no way to reset a stream: over
+/// QUIC a drop ends our side cleanly and asks the remote to stop sending.
 async fn reset(mut stream: Stream) {
     let _ = stream.read(&mut [0]).await;
 }

@@ -1,8 +1,9 @@
-//! Plain streams: a behaviour that opens streams on request and gives each inbound stream to the task that serves
-//! its protocol.
+//! Plain streams: a behaviour that opens streams on request and gives each inbound stream to the
+//! task that serves its protocol.
 //!
-//! Not libp2p-stream, because that hands inbound streams over through a channel with one place and drops a stream
-//! that arrives while the place is taken, and negotiates outbound streams one after the other.
+//! Not libp2p-stream, because that hands inbound streams over through a channel with one place and
+//! drops a stream that arrives while the place is taken, and negotiates outbound streams one after
+//! the other.
 
 use std::{
     convert::Infallible,
@@ -18,7 +19,9 @@ use libp2p::{
     swarm::{
         self, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm,
         NotifyHandler, StreamUpgradeError, SubstreamProtocol, ToSwarm,
-        handler::{ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound},
+        handler::{
+            ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+        },
     },
 };
 use tokio::sync::{mpsc, oneshot};
@@ -126,8 +129,12 @@ impl ConnectionHandler for Handler {
         self.requests.push(request);
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<AnyOf, OpenRequest, Infallible>> {
-        // No waker is kept: requests come in by on_behaviour_event, after which the connection polls anyway.
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<AnyOf, OpenRequest, Infallible>> {
+        // No waker is kept: requests come in by on_behaviour_event, after which the connection
+        // polls anyway.
         match self.requests.pop() {
             Some(request) => Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
                 protocol: SubstreamProtocol::new(AnyOf(vec![request.protocol.clone()]), request),

@@ -6,7 +6,8 @@ MemoryStream::MemoryStream(MemoryConnection& connection, Direction direction, ui
     : connection_(connection),
       id_(id),
       direction_(direction),
-      arrival_(runtime::Timer::of<&MemoryStream::deliver>(connection.transport().loop().timers(), this)),
+      arrival_(
+          runtime::Timer::of<&MemoryStream::deliver>(connection.transport().loop().timers(), this)),
       announced_(direction == Direction::kOutbound) {}
 
 MemoryStream::~MemoryStream() {
@@ -90,7 +91,8 @@ void MemoryStream::resume() {
   if (!holding_) return;
   holding_ = false;
   credit(held_consumed_);
-  inbox_.front().data = inbox_.front().data.slice(held_consumed_, inbox_.front().data.size() - held_consumed_);
+  inbox_.front().data =
+      inbox_.front().data.slice(held_consumed_, inbox_.front().data.size() - held_consumed_);
   held_consumed_ = 0;
   schedule();
 }

@@ -56,7 +56,7 @@ class MemoryStream final : public Stream {
   size_t in_flight_ = 0;      // bytes written that the peer's handler has not consumed
   size_t held_consumed_ = 0;  // of the first inbox event
   bool holding_ = false;
-  bool announced_;            // the handler of the connection knows the stream
+  bool announced_;  // the handler of the connection knows the stream
   bool write_ended_ = false;
   bool read_ended_ = false;
   bool blocked_ = false;

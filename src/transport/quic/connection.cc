@@ -72,9 +72,10 @@ Status QuicConnection::start_dial(const Endpoint& remote, const std::optional<En
   }
   if (QUIC_SUCCEEDED(status)) {
     // The name is not sent as SNI for an IP address; the remote address above is the one that counts.
-    status = api.ConnectionStart(handle_, transport_.client_configuration(),
-                                 remote.is_v4() ? QUIC_ADDRESS_FAMILY_INET : QUIC_ADDRESS_FAMILY_INET6,
-                                 remote.host().c_str(), remote.port());
+    status =
+        api.ConnectionStart(handle_, transport_.client_configuration(),
+                            remote.is_v4() ? QUIC_ADDRESS_FAMILY_INET : QUIC_ADDRESS_FAMILY_INET6,
+                            remote.host().c_str(), remote.port());
   }
   if (QUIC_FAILED(status)) {
     api.ConnectionClose(handle_);
@@ -205,7 +206,8 @@ QUIC_STATUS QuicConnection::on_stream_started(HQUIC handle) {
   if (state_ != State::kOpen || !handler_) return QUIC_STATUS_ABORTED;
   QuicStream* stream = transport_.streams().create(*this, handle, Direction::kInbound);
   ++num_streams_;
-  transport_.api().SetCallbackHandler(handle, reinterpret_cast<void*>(QuicStream::on_event), stream);
+  transport_.api().SetCallbackHandler(handle, reinterpret_cast<void*>(QuicStream::on_event),
+                                      stream);
   handler_->on_stream(*this, *stream);
   if (!stream->handler()) stream->abort(0);
   return QUIC_STATUS_SUCCESS;
@@ -239,18 +241,19 @@ QUIC_STATUS QuicConnection::on_event(HQUIC, void* ctx, QUIC_CONNECTION_EVENT* ev
     case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
       return self->on_stream_started(event->PEER_STREAM_STARTED.Stream);
     case QUIC_CONNECTION_EVENT_STREAMS_AVAILABLE:
-      if (self->state_ == State::kOpen && self->handler_) self->handler_->on_streams_available(*self);
+      if (self->state_ == State::kOpen && self->handler_)
+        self->handler_->on_streams_available(*self);
       break;
     case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
       self->end(error_of(static_cast<unsigned>(event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status),
                          self->state_ == State::kHandshaking ? "dial" : "connection", ""));
       break;
     case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_PEER:
-      self->end(Error(self->state_ == State::kHandshaking ? KITH_ERR_CONNECTION_REFUSED
-                                                          : KITH_ERR_CLOSED,
-                      "connection",
-                      "closed by the peer with code " +
-                          std::to_string(event->SHUTDOWN_INITIATED_BY_PEER.ErrorCode)));
+      self->end(
+          Error(self->state_ == State::kHandshaking ? KITH_ERR_CONNECTION_REFUSED : KITH_ERR_CLOSED,
+                "connection",
+                "closed by the peer with code " +
+                    std::to_string(event->SHUTDOWN_INITIATED_BY_PEER.ErrorCode)));
       break;
     case QUIC_CONNECTION_EVENT_PEER_ADDRESS_CHANGED:
       std::memcpy(&self->remote_.v6, event->PEER_ADDRESS_CHANGED.Address, sizeof self->remote_.v6);

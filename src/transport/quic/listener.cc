@@ -51,7 +51,8 @@ QuicListener::~QuicListener() {
 }
 
 wire::Multiaddr QuicListener::address() const {
-  return multiaddr_of(endpoint_, wire::proto::kUdp).with(wire::Multiaddr::parse("/quic-v1").value());
+  return multiaddr_of(endpoint_, wire::proto::kUdp)
+      .with(wire::Multiaddr::parse("/quic-v1").value());
 }
 
 QUIC_STATUS QuicListener::on_new_connection(const QUIC_NEW_CONNECTION_INFO* info, HQUIC handle) {

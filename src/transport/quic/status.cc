@@ -25,7 +25,8 @@ const Row kRows[] = {
      "the address is not one of this machine's"},
     {QUIC_STATUS_CONNECTION_TIMEOUT, KITH_ERR_TIMEOUT, "the peer stopped answering"},
     {QUIC_STATUS_CONNECTION_IDLE, KITH_ERR_TIMEOUT, "no answer within the idle timeout"},
-    {QUIC_STATUS_CONNECTION_REFUSED, KITH_ERR_CONNECTION_REFUSED, "the peer refused the connection"},
+    {QUIC_STATUS_CONNECTION_REFUSED, KITH_ERR_CONNECTION_REFUSED,
+     "the peer refused the connection"},
     {QUIC_STATUS_PROTOCOL_ERROR, KITH_ERR_PROTOCOL_VIOLATION, "a QUIC protocol error"},
     {QUIC_STATUS_VER_NEG_ERROR, KITH_ERR_HANDSHAKE, "no common QUIC version"},
     {QUIC_STATUS_UNREACHABLE, KITH_ERR_UNREACHABLE, "the address is unreachable"},
@@ -58,7 +59,8 @@ Error error_of(unsigned status, const char* where, std::string_view doing) {
     return Error(KITH_ERR_HANDSHAKE, where,
                  text + "the handshake ended with TLS alert " + std::to_string(alert));
   }
-  if (status < 4096) return Error(KITH_ERR_IO, where, text + std::strerror(static_cast<int>(status)));
+  if (status < 4096)
+    return Error(KITH_ERR_IO, where, text + std::strerror(static_cast<int>(status)));
   return Error(KITH_ERR_INTERNAL, where, text + "QUIC status " + std::to_string(status));
 }
 

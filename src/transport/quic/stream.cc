@@ -22,7 +22,8 @@ Status QuicStream::do_write(Buffer data, bool more) {
     blocked_ = true;
     return Error(KITH_ERR_WOULD_BLOCK, "stream");
   }
-  if (data.size() > UINT32_MAX) return Error(KITH_ERR_INVALID_ARGUMENT, "stream", "write above 4 GiB");
+  if (data.size() > UINT32_MAX)
+    return Error(KITH_ERR_INVALID_ARGUMENT, "stream", "write above 4 GiB");
   SendOp* op = connection_.transport().send_ops().create();
   op->data = std::move(data);
   op->quic.Buffer = const_cast<uint8_t*>(op->data.data());
@@ -111,7 +112,8 @@ void QuicStream::on_send_complete(SendOp* op) {
 
 void QuicStream::on_shutdown_complete() {
   api().StreamClose(handle_);
-  if (StreamHandler* h = std::exchange(handler_, nullptr)) h->on_closed(*this, connection_.end_of_stream());
+  if (StreamHandler* h = std::exchange(handler_, nullptr))
+    h->on_closed(*this, connection_.end_of_stream());
   connection_.remove(this);
 }
 

@@ -45,8 +45,8 @@ class QuicStream final : public Stream {
   QuicConnection& connection_;
   HQUIC handle_;
   uint64_t id_ = 0;
-  size_t queued_ = 0;                 // bytes written and not yet acknowledged
-  size_t send_budget_ = 128 * 1024;   // MsQuic's ideal send buffer size
+  size_t queued_ = 0;                // bytes written and not yet acknowledged
+  size_t send_budget_ = 128 * 1024;  // MsQuic's ideal send buffer size
   // Held after a handler consumed less than it was given: of the event's bytes, how many are consumed, how many of
   // the rest the handler has seen, and how many it has not.
   size_t held_consumed_ = 0;

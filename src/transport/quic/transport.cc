@@ -121,7 +121,9 @@ Status QuicTransport::open_configuration(const tls::Credentials& credentials, bo
 ObjectPool<QuicStream>& QuicTransport::streams() { return pools_->streams; }
 ObjectPool<SendOp>& QuicTransport::send_ops() { return pools_->send_ops; }
 
-bool QuicTransport::can_dial(const wire::Multiaddr& address) const { return is_quic_address(address); }
+bool QuicTransport::can_dial(const wire::Multiaddr& address) const {
+  return is_quic_address(address);
+}
 bool QuicTransport::can_listen(const wire::Multiaddr& address) const {
   return is_quic_address(address);
 }

@@ -30,9 +30,9 @@ struct QuicConfig {
   uint16_t max_inbound_streams = limits::kStreamsPerConnection;
   size_t max_inbound_connections = limits::kInboundConnections;
   size_t max_inbound_handshakes = limits::kInboundHandshakes;
-  uint32_t stream_window_bytes = 2 << 20;       // power of two; grows up to the connection's
+  uint32_t stream_window_bytes = 2 << 20;  // power of two; grows up to the connection's
   uint32_t connection_window_bytes = 16 << 20;
-  bool dial_from_listener = true;               // off without the patch
+  bool dial_from_listener = true;  // off without the patch
   LogSink* log = nullptr;
 };
 
@@ -78,8 +78,7 @@ class QuicTransport final : public Transport {
 
  private:
   QuicTransport(runtime::EpollLoop& loop, Slot& slot, const QuicConfig& config);
-  Status open_configuration(const tls::Credentials& credentials, bool is_server,
-                            QUIC_HANDLE** out);
+  Status open_configuration(const tls::Credentials& credentials, bool is_server, QUIC_HANDLE** out);
   // Where a dial to `remote` should leave from: the concrete address and port of a listener, if one fits.
   std::optional<Endpoint> dial_source(const Endpoint& remote) const;
   void check_shutdown();

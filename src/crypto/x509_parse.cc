@@ -111,8 +111,8 @@ Status parse_extensions(Bytes tagged, std::vector<CertificateExtension>* out) {
 }
 
 // TBSCertificate ::= SEQUENCE { [0] version, serialNumber, signature, issuer, validity, subject,
-//                               subjectPublicKeyInfo, [1] issuerUniqueID, [2] subjectUniqueID, [3]
-//                               extensions }
+//                               subjectPublicKeyInfo, [1] issuerUniqueID, [2] subjectUniqueID,
+//                               [3] extensions }
 Status parse_to_be_signed(Bytes content, Certificate* out) {
   DerReader fields(content);
   Bytes tagged, version, serial, ignored, algorithm, validity;

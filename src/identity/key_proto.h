@@ -1,6 +1,6 @@
-// Keys as libp2p's protobuf messages PublicKey and PrivateKey { KeyType Type = 1; bytes Data = 2;
-// }. The specification demands one encoding per key, because peer ids are hashes of it. Spec:
-// libp2p/specs peer-ids/peer-ids.md, "Keys".
+// Keys as libp2p's protobuf messages PublicKey and PrivateKey: KeyType Type = 1; bytes Data = 2. The
+// specification demands one encoding per key, because peer ids are hashes of it.
+// Spec: libp2p/specs peer-ids/peer-ids.md, "Keys".
 #pragma once
 
 #include "base/bytes.h"

@@ -79,13 +79,15 @@ Result<Bytes> find_extension(const crypto::Certificate& certificate) {
 }
 
 Status check_validity(const crypto::Certificate& certificate, int64_t now_unix_s) {
+  // Unsigned, as `now` can be any number.
+  const auto seconds_from = [](int64_t a, int64_t b) {
+    return std::to_string(static_cast<uint64_t>(b) - static_cast<uint64_t>(a)) + " seconds";
+  };
   if (now_unix_s < certificate.not_before_unix_s) {
-    return bad("not valid yet: only in " +
-               std::to_string(certificate.not_before_unix_s - now_unix_s) + " seconds");
+    return bad("not valid yet: only in " + seconds_from(now_unix_s, certificate.not_before_unix_s));
   }
   if (now_unix_s > certificate.not_after_unix_s) {
-    return bad("expired " + std::to_string(now_unix_s - certificate.not_after_unix_s) +
-               " seconds ago");
+    return bad("expired " + seconds_from(certificate.not_after_unix_s, now_unix_s) + " ago");
   }
   return {};
 }

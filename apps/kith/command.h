@@ -1,0 +1,68 @@
+// What the commands share: how each adds itself to the command line, and how it fails.
+//
+// A command parses into a struct of its own and leaves what to do in Program::action; main() runs that.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <stdexcept>
+#include <string>
+
+namespace cli {
+
+// The exit codes of every command.
+inline constexpr int kOk = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kUsage = 2;
+
+// The operation did not succeed; what() says why and what to do next. Exit code 1.
+struct Failure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+// The command line makes no sense. Exit code 2.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+// Ctrl-C or SIGTERM ended a command that had not finished. Exit code 128 + signal.
+struct Interrupted {
+  int signal;
+};
+
+struct Program {
+  CLI::App app;
+  int verbosity = 0;                  // -v: 1, -vv: 2
+  std::function<int()> action;        // returns the exit code
+  const CLI::App* command = nullptr;  // whose action it is
+  // Makes `run` the action when `chosen` is on the command line.
+  void on(CLI::App* chosen, std::function<int()> run) {
+    chosen->callback([this, chosen, run = std::move(run)] {
+      action = run;
+      command = chosen;
+    });
+  }
+};
+
+// Options that several commands have, with one wording.
+inline void add_json(CLI::App* command, bool* json, const char* what) {
+  command->add_flag("--json", *json, what);
+}
+inline void add_key(CLI::App* command, std::string* file) {
+  command->add_option("--key", *file, "Private key file that decides our peer id ('kith key gen')")
+      ->envname("KITH_KEY")
+      ->type_name("FILE");
+}
+inline void add_timeout(CLI::App* command, double* seconds, const char* what) {
+  command->add_option("--timeout", *seconds, what)
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.001, 86400.0))
+      ->capture_default_str();
+}
+
+void add_key_commands(Program& program);
+void add_id_command(Program& program);
+void add_listen_command(Program& program);
+void add_ping_command(Program& program);
+void add_identify_command(Program& program);
+void add_addr_command(Program& program);
+
+}  // namespace cli

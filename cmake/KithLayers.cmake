@@ -37,7 +37,7 @@ function(kith_layer name)
     set_property(GLOBAL APPEND PROPERTY KITH_LAYERS kith_${name})
   endif()
   target_include_directories(kith_${name} ${scope} ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
-  target_compile_definitions(kith_${name} ${scope} KITH_STATIC KITH_MSQUIC_PATCHED=$<BOOL:${KITH_MSQUIC_PATCHED}>
+  target_compile_definitions(kith_${name} ${scope} KITH_BUILDING KITH_MSQUIC_PATCHED=$<BOOL:${KITH_MSQUIC_PATCHED}>
     KITH_VERSION="${PROJECT_VERSION}")
   foreach(layer ${arg_USES})
     target_link_libraries(kith_${name} ${scope} kith_${layer})

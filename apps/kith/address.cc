@@ -48,7 +48,8 @@ constexpr Meaning kMeanings[] = {
 std::string format(const uint8_t* data, size_t size) {
   size_t room = 0;
   kith_error error{};
-  if (kith_multiaddr_format(nullptr, &room, data, size, &error) != KITH_OK) throw Failure(error.message);
+  if (kith_multiaddr_format(nullptr, &room, data, size, &error) != KITH_OK)
+    throw Failure(error.message);
   std::string text(room, '\0');
   kith_multiaddr_format(text.data(), &room, data, size, nullptr);
   text.resize(room - 1);
@@ -62,7 +63,7 @@ std::string value_in(const std::string& component) {
 }
 
 // The shape that this build speaks is [ip6zone] ip4|ip6, udp, quic-v1 [, p2p]. Returns what is wrong with `part`, which
-// stands where `wanted` should.
+// stands where `wanted` should, or behind all of it.
 std::string wrong_part(const AddressPart& part, std::string_view wanted) {
   const std::string& n = part.name;
   if (n == "dnsaddr") {
@@ -73,21 +74,28 @@ std::string wrong_part(const AddressPart& part, std::string_view wanted) {
     return "this build does not resolve names: look it up ('getent hosts " + part.value +
            "') and use /ip4/ADDRESS or /ip6/ADDRESS";
   }
-  if (n == "quic") return "/quic is the obsolete draft of QUIC, and this build speaks /quic-v1 only";
+  if (n == "quic")
+    return "/quic is the obsolete draft of QUIC, and this build speaks /quic-v1 only";
   if (n == "tcp") {
-    return "this build speaks quic-v1 only, not tcp: ask for the node's address with /udp/PORT/quic-v1";
+    return "this build speaks quic-v1 only, not tcp: ask for the node's address with "
+           "/udp/PORT/quic-v1";
   }
-  return "this build speaks /ip4 or /ip6, /udp/PORT, /quic-v1 only: it has /" + n + " where /" +
-         std::string(wanted) + " should be";
+  if (wanted.empty()) return "this build has no /" + n + ", which follows /quic-v1 here";
+  return "this build speaks quic-v1 only: it needs /" + std::string(wanted) + " where /" + n +
+         " is";
 }
 
 std::optional<std::string> wrong_shape(const std::vector<AddressPart>& parts) {
   constexpr std::string_view kShape[] = {"ip4", "udp", "quic-v1"};
   size_t at = 0;
   for (const AddressPart& part : parts) {
+    if (part.name == "p2p-circuit") return "this build does not connect through relays";
+  }
+  for (const AddressPart& part : parts) {
     if (at == 0 && part.name == "ip6zone") continue;
-    if (at == std::size(kShape)) return wrong_part(part, "p2p");
-    if (part.name != kShape[at] && !(at == 0 && part.name == "ip6")) return wrong_part(part, kShape[at]);
+    if (at == std::size(kShape)) return wrong_part(part, "");
+    if (part.name != kShape[at] && !(at == 0 && part.name == "ip6"))
+      return wrong_part(part, kShape[at]);
     ++at;
   }
   if (at == 0) return "it has no network address: put /ip4/ADDRESS/udp/PORT/quic-v1 in front";
@@ -100,7 +108,8 @@ std::optional<std::string> wrong_shape(const std::vector<AddressPart>& parts) {
 }  // namespace
 
 std::string Address::value_of(std::string_view name) const {
-  const auto part = std::find_if(parts.begin(), parts.end(), [&](const auto& p) { return p.name == name; });
+  const auto part =
+      std::find_if(parts.begin(), parts.end(), [&](const auto& p) { return p.name == name; });
   return part == parts.end() ? "" : part->value;
 }
 
@@ -109,8 +118,9 @@ Address parse_address(const std::string& text) {
   size_t size = 0;
   kith_error error{};
   if (kith_multiaddr_parse(nullptr, &size, text.c_str(), &error) != KITH_OK) {
-    throw Failure(std::string(error.message) +
-                  (text.starts_with('/') ? "" : ". A multiaddr looks like /ip4/127.0.0.1/udp/4001/quic-v1"));
+    throw Failure(
+        std::string(error.message) +
+        (text.starts_with('/') ? "" : ". A multiaddr looks like /ip4/127.0.0.1/udp/4001/quic-v1"));
   }
   out.bytes.resize(size);
   kith_multiaddr_parse(out.bytes.data(), &size, text.c_str(), nullptr);
@@ -119,7 +129,8 @@ Address parse_address(const std::string& text) {
   kith_multiaddr_component component{};
   for (;;) {
     const size_t begin = offset;
-    if (kith_multiaddr_next(out.bytes.data(), out.bytes.size(), &offset, &component) != KITH_OK) break;
+    if (kith_multiaddr_next(out.bytes.data(), out.bytes.size(), &offset, &component) != KITH_OK)
+      break;
     AddressPart part;
     part.code = component.code;
     part.name = component.name;
@@ -149,7 +160,9 @@ std::optional<std::string> why_not_dial(const Address& address) {
   }
   const std::string ip = address.value_of("ip4") + address.value_of("ip6");
   if (ip == "0.0.0.0" || ip == "::") {
-    return ip + " means 'every address of this machine' and is for listening: use one of them, such as " +
+    return ip +
+           " means 'every address of this machine' and is for listening: use one of them, such "
+           "as " +
            (ip == "::" ? "/ip6/::1" : "/ip4/127.0.0.1");
   }
   return std::nullopt;
@@ -157,7 +170,8 @@ std::optional<std::string> why_not_dial(const Address& address) {
 
 std::optional<std::string> why_not_listen(const Address& address) {
   if (!address.value_of("p2p").empty() && address.parts.back().name == "p2p") {
-    return "a listening address does not name its peer: leave out /p2p/" + address.parts.back().value;
+    return "a listening address does not name its peer: leave out /p2p/" +
+           address.parts.back().value;
   }
   return wrong_shape(address.parts);
 }

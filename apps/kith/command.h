@@ -54,7 +54,7 @@ inline void add_key(CLI::App* command, std::string* file) {
 inline void add_timeout(CLI::App* command, double* seconds, const char* what) {
   command->add_option("--timeout", *seconds, what)
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.001, 86400.0))
+      ->check(CLI::Range(0.001, 86400.0).description(""))
       ->capture_default_str();
 }
 

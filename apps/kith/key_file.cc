@@ -19,7 +19,9 @@ namespace {
 
 constexpr size_t kMaxKeyFileBytes = 16 * 1024;  // RSA with 8192 bits has 4.7 kB
 
-[[noreturn]] void fail_errno(const std::string& what) { throw Failure(what + ": " + std::strerror(errno)); }
+[[noreturn]] void fail_errno(const std::string& what) {
+  throw Failure(what + ": " + std::strerror(errno));
+}
 
 // Overwrites the secret when it goes, whichever way.
 struct Secret {
@@ -54,7 +56,8 @@ std::string other_format(std::string_view text) {
     return " It is a PEM file: kith reads libp2p's own encoding, as 'kith key gen' writes it.";
   }
   const auto is_base64 = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '/' || c == '=' || c == '\n';
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '/' || c == '=' ||
+           c == '\n';
   };
   if (text.size() > 40 && std::all_of(text.begin(), text.end(), is_base64)) {
     return " It looks like base64, as in Kubo's configuration: decode it first ('base64 -d').";
@@ -82,7 +85,9 @@ void write_all(int fd, const std::string& path, const Secret& secret) {
 void write_new_file(const std::string& path, const Secret& secret) {
   const File file{open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600)};
   if (file.fd < 0 && errno == EEXIST) {
-    throw Failure(path + " exists. A key that is replaced is gone for good: choose another file, or --force.");
+    throw Failure(
+        path +
+        " exists. A key that is replaced is gone for good: choose another file, or --force.");
   }
   if (file.fd < 0) fail_errno("cannot create " + path);
   try {
@@ -109,8 +114,10 @@ Key read_key_file(const std::string& path) {
   kith_key* key = nullptr;
   kith_error error{};
   if (kith_key_decode(&key, secret.bytes.data(), secret.bytes.size(), &error) != KITH_OK) {
-    const std::string_view text(reinterpret_cast<const char*>(secret.bytes.data()), secret.bytes.size());
-    throw Failure(path + " is not a libp2p private key (" + error.message + ")." + other_format(text));
+    const std::string_view text(reinterpret_cast<const char*>(secret.bytes.data()),
+                                secret.bytes.size());
+    throw Failure(path + " is not a libp2p private key (" + error.message + ")." +
+                  other_format(text));
   }
   return Key(key);
 }
@@ -120,7 +127,8 @@ void write_key_file(const kith_key& key, const std::string& path, bool force) {
   size_t size = 0;
   kith_key_encode(&key, nullptr, &size);
   secret.bytes.resize(size);
-  if (const kith_status status = kith_key_encode(&key, secret.bytes.data(), &size); status != KITH_OK) {
+  if (const kith_status status = kith_key_encode(&key, secret.bytes.data(), &size);
+      status != KITH_OK) {
     throw Failure(std::string("cannot encode the key: ") + kith_status_text(status));
   }
   if (path == "-") {
@@ -168,14 +176,16 @@ std::string peer_id_of(const kith_key& key) {
 std::string peer_id_as_cid(const std::string& id) {
   char text[KITH_PEER_ID_TEXT_MAX];
   kith_error error{};
-  if (kith_peer_id_parse(id.c_str(), nullptr, text, &error) != KITH_OK) throw Failure(error.message);
+  if (kith_peer_id_parse(id.c_str(), nullptr, text, &error) != KITH_OK)
+    throw Failure("'" + id + "' is not a peer id (" + error.message + ")");
   return text;
 }
 
 std::string peer_id_as_base58(const std::string& id) {
   char text[KITH_PEER_ID_TEXT_MAX];
   kith_error error{};
-  if (kith_peer_id_parse(id.c_str(), text, nullptr, &error) != KITH_OK) throw Failure(error.message);
+  if (kith_peer_id_parse(id.c_str(), text, nullptr, &error) != KITH_OK)
+    throw Failure("'" + id + "' is not a peer id (" + error.message + ")");
   return text;
 }
 

@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -50,6 +51,8 @@ std::string hex(std::span<const uint8_t> bytes) {
   }
   return out;
 }
+
+double milliseconds_value(double nanoseconds) { return std::round(nanoseconds) / 1e6; }
 
 std::string milliseconds_text(double nanoseconds) {
   char text[64];

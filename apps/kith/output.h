@@ -22,7 +22,8 @@ void print_document(const Json& document);
 // escape sequences.
 std::string printable(std::string_view text);
 std::string hex(std::span<const uint8_t> bytes);
-// "1.234", from nanoseconds, in milliseconds.
+// Nanoseconds in milliseconds, for JSON; and as text for people: "1.234".
+double milliseconds_value(double nanoseconds);
 std::string milliseconds_text(double nanoseconds);
 // "1 byte", "2 bytes".
 std::string count_text(uint64_t n, std::string_view noun);

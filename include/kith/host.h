@@ -54,6 +54,7 @@ typedef struct kith_host_config {
   int64_t keep_alive_ms;             // 15,000; 0: none
   uint16_t max_inbound_streams;      // 256, per connection
   uint32_t max_inbound_connections;  // 4,096
+  int32_t serve_perf;                // 0; lets anybody make us send as much as they like
 } kith_host_config;
 
 // kith_host_config_init sets struct_size and the defaults.
@@ -160,6 +161,29 @@ typedef struct kith_ping_handler {
 KITH_API kith_status kith_connection_ping(kith_connection* connection, uint32_t count,
                                           int64_t interval_ms, int32_t new_stream,
                                           const kith_ping_handler* handler);
+
+// What one kith_connection_perf has moved so far, and how long it took.
+typedef struct kith_perf_result {
+  uint64_t uploaded;    // bytes the transport has taken
+  uint64_t downloaded;  // bytes received
+  int64_t upload_ns;    // from the start to the first byte that comes back, or the end
+  int64_t download_ns;  // from there to the end
+} kith_perf_result;
+
+// kith_perf_handler hears of one measurement: on_progress once a second, then on_end, then user_destroy.
+typedef struct kith_perf_handler {
+  size_t struct_size;
+  void* user;
+  void (*user_destroy)(void* user);
+  void (*on_progress)(void* user, const kith_perf_result* so_far);
+  void (*on_end)(void* user, const kith_perf_result* result, const kith_error* error);
+} kith_perf_handler;
+
+// kith_connection_perf uploads `upload` bytes to a peer that serves perf, then downloads `download` bytes.
+// Returns KITH_OK, KITH_ERR_CLOSED, KITH_ERR_INVALID_ARGUMENT. The outcome arrives as on_end.
+// Spec: perf/perf.md.
+KITH_API kith_status kith_connection_perf(kith_connection* connection, uint64_t upload,
+                                          uint64_t download, const kith_perf_handler* handler);
 
 #ifdef __cplusplus
 }

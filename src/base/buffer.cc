@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/asan.h"
 #include "base/result.h"
 
 namespace kith {
@@ -18,7 +19,7 @@ size_t class_of(size_t size) {
 }
 }  // namespace
 
-// One header for all kinds of blocks; pooled blocks carry their bytes behind it.
+// One header for all kinds of blocks; pooled blocks carry their bytes behind it, unless they stand for lent ones.
 struct Buffer::Block {
   uint32_t refs = 1;
   uint32_t size_class = 0;
@@ -64,42 +65,54 @@ void Buffer::ref() {
   if (block_) ++block_->refs;
 }
 
+void Buffer::cancel_release() {
+  if (block_) block_->release = nullptr;
+}
+
 void Buffer::unref() {
   if (!block_ || --block_->refs != 0) return;
-  if (BufferPool::State* pool = block_->pool) {
-    const size_t capacity = kSmallest << block_->size_class;
-    --pool->outstanding;
-    if (!pool->orphaned && block_->size_class < kNumClasses &&
-        pool->cached + capacity <= BufferPool::kMaxCached) {
-      block_->next = std::exchange(pool->free[block_->size_class], block_);
-      pool->cached += capacity;
-      return;
-    }
-    std::free(block_);
-    if (pool->orphaned && pool->outstanding == 0) delete pool;
+  if (block_->release) block_->release(block_->ctx, block_->lent.data(), block_->lent.size());
+  BufferPool::State* pool = block_->pool;
+  if (!pool) {
+    delete block_;
     return;
   }
-  block_->release(block_->ctx, block_->lent.data(), block_->lent.size());
-  delete block_;
+  const size_t capacity = kSmallest << block_->size_class;
+  --pool->outstanding;
+  if (!pool->orphaned && block_->size_class < kNumClasses &&
+      pool->cached + capacity <= BufferPool::kMaxCached) {
+    block_->next = std::exchange(pool->free[block_->size_class], block_);
+    pool->cached += capacity;
+    poison(block_->payload(), capacity);
+    return;
+  }
+  std::free(block_);
+  if (pool->orphaned && pool->outstanding == 0) delete pool;
 }
 
 BufferPool::BufferPool() : state_(new State) {}
 
 BufferPool::~BufferPool() {
-  for (Buffer::Block*& head : state_->free) {
-    while (head) std::free(std::exchange(head, head->next));
+  for (size_t i = 0; i < kNumClasses; ++i) {
+    for (Buffer::Block* b = state_->free[i]; b != nullptr;) {
+      Buffer::Block* next = b->next;
+      unpoison(b->payload(), kSmallest << i);
+      std::free(b);
+      b = next;
+    }
   }
   state_->orphaned = true;
   if (state_->outstanding == 0) delete state_;
 }
 
-Buffer BufferPool::allocate(size_t size, uint8_t** out) {
+Buffer::Block* BufferPool::take_block(size_t size) {
   const size_t size_class = class_of(size);
   Buffer::Block* block = nullptr;
   if (size_class < kNumClasses && state_->free[size_class]) {
     block = state_->free[size_class];
     state_->free[size_class] = block->next;
     state_->cached -= kSmallest << size_class;
+    unpoison(block->payload(), kSmallest << size_class);
   } else {
     const size_t capacity = size_class < kNumClasses ? kSmallest << size_class : size;
     void* memory = std::malloc(sizeof(Buffer::Block) + capacity);
@@ -109,7 +122,13 @@ Buffer BufferPool::allocate(size_t size, uint8_t** out) {
     block->pool = state_;
   }
   block->refs = 1;
+  block->release = nullptr;
   ++state_->outstanding;
+  return block;
+}
+
+Buffer BufferPool::allocate(size_t size, uint8_t** out) {
+  Buffer::Block* block = take_block(size);
   *out = block->payload();
   return Buffer(block, block->payload(), size);
 }
@@ -119,6 +138,14 @@ Buffer BufferPool::copy(Bytes bytes) {
   Buffer b = allocate(bytes.size(), &out);
   if (!bytes.empty()) std::memcpy(out, bytes.data(), bytes.size());
   return b;
+}
+
+Buffer BufferPool::wrap(Bytes bytes, Buffer::Release release, void* ctx) {
+  Buffer::Block* block = take_block(0);
+  block->release = release;
+  block->ctx = ctx;
+  block->lent = bytes;
+  return Buffer(block, bytes.data(), bytes.size());
 }
 
 }  // namespace kith

@@ -39,6 +39,8 @@ class Buffer {
   static Buffer wrap(Bytes b, Release release, void* ctx);
   // take moves a vector in.
   static Buffer take(ByteVector bytes);
+  // Undoes wrap(): the lender has its memory back now, and `release` will not run.
+  void cancel_release();
 
   Bytes bytes() const { return {data_, size_}; }
   const uint8_t* data() const { return data_; }
@@ -72,10 +74,13 @@ class BufferPool {
   Buffer copy(Bytes bytes);
   // allocate returns a buffer of `size` bytes and, in `*out`, where to write them before sharing it.
   Buffer allocate(size_t size, uint8_t** out);
+  // wrap is Buffer::wrap without an allocation in steady state.
+  Buffer wrap(Bytes bytes, Buffer::Release release, void* ctx);
 
  private:
   friend class Buffer;
   struct State;
+  Buffer::Block* take_block(size_t size);
   State* state_;
 };
 

@@ -41,6 +41,7 @@ inline constexpr size_t kIdentifyMessages = 10;            // messages that are 
 inline constexpr size_t kIdentifyAddresses = 256;          // after the merge
 inline constexpr size_t kIdentifyProtocols = 1024;         // after the merge
 inline constexpr size_t kIdentifyStringBytes = 1024;       // agent and protocol version
+inline constexpr size_t kIdentifyPushStreams = 2;          // per connection
 inline constexpr Duration kIdentifyTimeout = seconds(10);
 
 // ping

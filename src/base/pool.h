@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/asan.h"
+
 namespace kith {
 
 // Keeps the memory of at most `kMaxFree` destroyed objects. Not thread safe.
@@ -17,7 +19,7 @@ class ObjectPool {
   ObjectPool(const ObjectPool&) = delete;
   ObjectPool& operator=(const ObjectPool&) = delete;
   ~ObjectPool() {
-    for (void* p : free_) ::operator delete(p, std::align_val_t(alignof(T)));
+    for (void* p : free_) release(p);
   }
 
   template <typename... Args>
@@ -28,6 +30,7 @@ class ObjectPool {
     } else {
       memory = free_.back();
       free_.pop_back();
+      unpoison(memory, sizeof(T));
     }
     return new (memory) T(std::forward<Args>(args)...);
   }
@@ -35,13 +38,19 @@ class ObjectPool {
   void destroy(T* object) {
     object->~T();
     if (free_.size() < kMaxFree) {
+      poison(object, sizeof(T));
       free_.push_back(object);
     } else {
-      ::operator delete(object, std::align_val_t(alignof(T)));
+      release(object);
     }
   }
 
  private:
+  static void release(void* memory) {
+    unpoison(memory, sizeof(T));
+    ::operator delete(memory, std::align_val_t(alignof(T)));
+  }
+
   std::vector<void*> free_;
 };
 

@@ -27,6 +27,9 @@ bool copy_struct(const T* in, T* out) {
   return true;
 }
 
+// The longest delay or interval that a caller may ask for: 34 years, far from overflow in nanoseconds.
+inline constexpr int64_t kMaxDelayMs = int64_t{1} << 40;
+
 // Streams and protocol names outlive the host while somebody holds a reference.
 struct StreamStore {
   ObjectPool<kith_stream> streams;
@@ -55,8 +58,6 @@ struct ConnectRequest final : swarm::ConnectHandler {
   ConnectRequest(kith_host& h, const kith_connect_handler& c) : host(h), handler(c) {}
   void on_connect(swarm::PeerConnection& connection) override;
   void on_connect_failed(const Error& error) override;
-  // Takes this out of the host; the caller keeps it until the callback has returned.
-  std::unique_ptr<ConnectRequest> take();
   kith_host& host;
   kith_connect_handler handler;
   std::unique_ptr<swarm::Connect> connect;
@@ -71,6 +72,27 @@ struct PingRequest final : service::PingHandler {
   std::unique_ptr<service::PingSession> session;
 };
 
+struct PerfRequest final : service::PerfHandler {
+  PerfRequest(kith_host& h, const kith_perf_handler& c) : host(h), handler(c) {}
+  void on_perf_progress(const service::PerfResult& so_far) override;
+  void on_perf_end(const service::PerfResult& result, const Error& error) override;
+  kith_host& host;
+  kith_perf_handler handler;
+  std::unique_ptr<service::PerfSession> session;
+};
+
+// Takes `request` out of its host's list; the caller keeps it until the last callback has returned.
+template <typename T>
+std::unique_ptr<T> take(std::list<std::unique_ptr<T>>& list, const T* request) {
+  for (auto it = list.begin(); it != list.end(); ++it) {
+    if (it->get() != request) continue;
+    std::unique_ptr<T> self = std::move(*it);
+    list.erase(it);
+    return self;
+  }
+  return nullptr;
+}
+
 }  // namespace kith::capi
 
 struct kith_key {
@@ -81,6 +103,8 @@ struct kith_runtime {
   std::unique_ptr<kith::host::Runtime> runtime;
   std::list<kith_host*> hosts;
   bool on_loop() const { return runtime->loop().on_loop(); }
+  // On this thread, inside one of the loop's callbacks.
+  bool in_callback() const { return on_loop() && runtime->loop().in_turn(); }
 };
 
 struct kith_connection {
@@ -109,6 +133,9 @@ struct kith_stream final : kith::swarm::ProtocolStream {
   void on_closed(kith::transport::Stream& stream, const kith::Error& error) override;
   void unref();
   void drop_handler();
+  // The handler's `callback`, if it is set and the host is not being destroyed from outside.
+  template <typename T>
+  T callback(T kith_stream_handler::*member) const;
 
   size_t refs = 1;
   kith::transport::Stream* stream = nullptr;  // null after the end
@@ -116,8 +143,10 @@ struct kith_stream final : kith::swarm::ProtocolStream {
   kith::capi::StreamStore* store;
   kith_stream_handler handler{};
   const char* protocol = "";
-  size_t held = 0;  // bytes that on_data left
+  size_t held = 0;             // bytes that on_data left
+  uint32_t num_handlers = 0;   // so far: tells on_data that it was handed over
   bool in_data = false;
+  bool read_ended = false;     // nothing more can be held
   bool may_write = true;  // false before on_open of a stream with several proposals
 };
 
@@ -132,11 +161,17 @@ struct kith_host final : kith::swarm::Observer, kith::LogSink {
   std::list<std::unique_ptr<kith::capi::ServedProtocol>> served;
   std::list<std::unique_ptr<kith::capi::ConnectRequest>> connects;
   std::list<std::unique_ptr<kith::capi::PingRequest>> pings;
+  std::list<std::unique_ptr<kith::capi::PerfRequest>> perfs;
   bool closing = false;
+  bool muted = false;  // kith_runtime_free: nothing is told any more but user_destroy
   void (*on_close_done)(void* user) = nullptr;
   void* close_user = nullptr;
 
   ~kith_host() override;
+  void mute() {
+    muted = true;
+    handler = {};
+  }
   // The handle of a connection, made when first asked for.
   kith_connection* handle_of(kith::swarm::PeerConnection& connection);
 

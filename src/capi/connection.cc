@@ -7,19 +7,32 @@ using namespace kith::capi;  // NOLINT
 namespace kith::capi {
 
 void PingRequest::on_round_trip(Duration rtt) {
-  if (handler.on_round_trip) handler.on_round_trip(handler.user, rtt);
+  if (handler.on_round_trip && !host.muted) handler.on_round_trip(handler.user, rtt);
 }
 
 void PingRequest::on_ping_end(const Error& error) {
-  std::unique_ptr<PingRequest> self;
-  for (auto it = host.pings.begin(); it != host.pings.end(); ++it) {
-    if (it->get() != this) continue;
-    self = std::move(*it);
-    host.pings.erase(it);
-    break;
-  }
+  const std::unique_ptr<PingRequest> self = take(host.pings, this);
   const kith_error e = to_c(error);
-  if (handler.on_end) handler.on_end(handler.user, &e);
+  if (handler.on_end && !host.muted) handler.on_end(handler.user, &e);
+  if (handler.user_destroy) handler.user_destroy(handler.user);
+}
+
+namespace {
+kith_perf_result to_c(const service::PerfResult& r) {
+  return {r.uploaded, r.downloaded, r.upload_time, r.download_time};
+}
+}  // namespace
+
+void PerfRequest::on_perf_progress(const service::PerfResult& so_far) {
+  const kith_perf_result r = to_c(so_far);
+  if (handler.on_progress && !host.muted) handler.on_progress(handler.user, &r);
+}
+
+void PerfRequest::on_perf_end(const service::PerfResult& result, const Error& error) {
+  const std::unique_ptr<PerfRequest> self = take(host.perfs, this);
+  const kith_perf_result r = to_c(result);
+  const kith_error e = capi::to_c(error);
+  if (handler.on_end && !host.muted) handler.on_end(handler.user, &r, &e);
   if (handler.user_destroy) handler.user_destroy(handler.user);
 }
 
@@ -91,7 +104,9 @@ kith_status kith_connection_open_stream(kith_connection* c, kith_stream** out_st
 
 kith_status kith_connection_identify(kith_connection* c, kith_identify* out) {
   if (const kith_status status = check(c); status != KITH_OK) return status;
-  if (!out || out->struct_size != sizeof *out) return KITH_ERR_INVALID_ARGUMENT;
+  if (!out || out->struct_size < sizeof(size_t) || out->struct_size > sizeof *out) {
+    return KITH_ERR_INVALID_ARGUMENT;
+  }
   if (!c->connection->identified()) return KITH_ERR_WOULD_BLOCK;
   const identify::IdentifyMessage& m = *c->connection->identified();
   if (c->texts.empty()) {
@@ -110,13 +125,11 @@ kith_status kith_connection_identify(kith_connection* c, kith_identify* out) {
       c->protocols.push_back(c->texts.back().c_str());
     }
   }
-  out->agent = c->texts[0].c_str();
-  out->protocol_version = c->texts[1].c_str();
-  out->observed_address = c->texts[2].c_str();
-  out->listen_addrs = c->listen_addrs.data();
-  out->num_listen_addrs = c->listen_addrs.size();
-  out->protocols = c->protocols.data();
-  out->num_protocols = c->protocols.size();
+  // An older program's struct is shorter.
+  const kith_identify all = {out->struct_size,         c->texts[0].c_str(),     c->texts[1].c_str(),
+                             c->texts[2].c_str(),      c->listen_addrs.data(),  c->listen_addrs.size(),
+                             c->protocols.data(),      c->protocols.size()};
+  std::memcpy(out, &all, out->struct_size);
   return KITH_OK;
 }
 
@@ -124,7 +137,9 @@ kith_status kith_connection_ping(kith_connection* c, uint32_t count, int64_t int
                                  int32_t new_stream, const kith_ping_handler* handler) {
   if (const kith_status status = check(c); status != KITH_OK) return status;
   kith_ping_handler copy{};
-  if (!copy_struct(handler, &copy) || interval_ms < 0) return KITH_ERR_INVALID_ARGUMENT;
+  if (!copy_struct(handler, &copy) || interval_ms < 0 || interval_ms > kMaxDelayMs) {
+    return KITH_ERR_INVALID_ARGUMENT;
+  }
   auto request = std::make_unique<PingRequest>(*c->host, copy);
   const service::PingOptions options = {count, milliseconds(interval_ms), new_stream != 0};
   Result<std::unique_ptr<service::PingSession>> session =
@@ -132,6 +147,20 @@ kith_status kith_connection_ping(kith_connection* c, uint32_t count, int64_t int
   if (!session.ok()) return session.status();
   request->session = std::move(session).value();
   c->host->pings.push_back(std::move(request));
+  return KITH_OK;
+}
+
+kith_status kith_connection_perf(kith_connection* c, uint64_t upload, uint64_t download,
+                                 const kith_perf_handler* handler) {
+  if (const kith_status status = check(c); status != KITH_OK) return status;
+  kith_perf_handler copy{};
+  if (!copy_struct(handler, &copy)) return KITH_ERR_INVALID_ARGUMENT;
+  auto request = std::make_unique<PerfRequest>(*c->host, copy);
+  Result<std::unique_ptr<service::PerfSession>> session =
+      c->host->host->perf().start(*c->connection, upload, download, request.get());
+  if (!session.ok()) return session.status();
+  request->session = std::move(session).value();
+  c->host->perfs.push_back(std::move(request));
   return KITH_OK;
 }
 

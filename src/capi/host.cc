@@ -1,4 +1,6 @@
 // The host part of kith/host.h.
+#include <algorithm>
+
 #include "capi/capi.h"
 
 using namespace kith;        // NOLINT: thunks
@@ -8,6 +10,7 @@ namespace kith::capi {
 
 void ServedProtocol::on_stream(swarm::PeerConnection& connection, transport::Stream& stream,
                                std::string_view protocol) {
+  if (host.muted) return;
   kith_stream* s = host.store->streams.create(host.handle_of(connection), host.store);
   s->stream = &stream;
   s->protocol = host.store->intern(protocol);
@@ -17,26 +20,18 @@ void ServedProtocol::on_stream(swarm::PeerConnection& connection, transport::Str
   s->unref();
 }
 
-std::unique_ptr<ConnectRequest> ConnectRequest::take() {
-  for (auto it = host.connects.begin(); it != host.connects.end(); ++it) {
-    if (it->get() != this) continue;
-    std::unique_ptr<ConnectRequest> self = std::move(*it);
-    host.connects.erase(it);
-    return self;
-  }
-  return nullptr;
-}
-
 void ConnectRequest::on_connect(swarm::PeerConnection& connection) {
-  const std::unique_ptr<ConnectRequest> self = take();
-  if (handler.on_connected) handler.on_connected(handler.user, host.handle_of(connection));
+  const std::unique_ptr<ConnectRequest> self = take(host.connects, this);
+  if (handler.on_connected && !host.muted) {
+    handler.on_connected(handler.user, host.handle_of(connection));
+  }
   if (handler.user_destroy) handler.user_destroy(handler.user);
 }
 
 void ConnectRequest::on_connect_failed(const Error& error) {
-  const std::unique_ptr<ConnectRequest> self = take();
+  const std::unique_ptr<ConnectRequest> self = take(host.connects, this);
   const kith_error e = to_c(error);
-  if (handler.on_failed) handler.on_failed(handler.user, &e);
+  if (handler.on_failed && !host.muted) handler.on_failed(handler.user, &e);
   if (handler.user_destroy) handler.user_destroy(handler.user);
 }
 
@@ -126,6 +121,11 @@ Result<host::HostConfig> convert(const kith_host_config& c, kith_host* h) {
   }
   if (c.agent) out.identify.agent = c.agent;
   if (c.protocol_version) out.identify.protocol_version = c.protocol_version;
+  if (std::max(out.identify.agent.size(), out.identify.protocol_version.size()) >
+      limits::kIdentifyStringBytes) {
+    return Error(KITH_ERR_INVALID_ARGUMENT, "host", "agent or protocol_version is longer than " +
+                                                        std::to_string(limits::kIdentifyStringBytes));
+  }
   if (c.idle_timeout_ms <= 0 || c.keep_alive_ms < 0 || c.idle_timeout_ms > 86'400'000 ||
       c.keep_alive_ms > 86'400'000) {
     return Error(KITH_ERR_INVALID_ARGUMENT, "host", "a timeout is out of range");
@@ -136,6 +136,7 @@ Result<host::HostConfig> convert(const kith_host_config& c, kith_host* h) {
   out.quic.max_inbound_connections = c.max_inbound_connections;
   out.quic.dial_from_listener = c.dial_from_listen_port != 0;
   out.serve_ping = c.serve_ping != 0;
+  out.serve_perf = c.serve_perf != 0;
   if (c.log_level > 0) out.log = h;
   return out;
 }

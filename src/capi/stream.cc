@@ -33,45 +33,59 @@ void kith_stream::drop_handler() {
   if (old.user_destroy) old.user_destroy(old.user);
 }
 
+template <typename T>
+T kith_stream::callback(T kith_stream_handler::*member) const {
+  return connection->host->muted ? nullptr : handler.*member;
+}
+
 void kith_stream::on_open(transport::Stream&, std::string_view id) {
   protocol = store->intern(id);
   may_write = true;
-  if (handler.on_open) handler.on_open(handler.user, this, protocol);
+  if (auto* fn = callback(&kith_stream_handler::on_open)) fn(handler.user, this, protocol);
 }
 
 size_t kith_stream::on_data(transport::Stream&, Bytes data) {
-  if (!handler.on_data) return data.size();
-  in_data = true;
-  const size_t n =
-      std::min(data.size(), handler.on_data(handler.user, this, data.data(), data.size()));
-  in_data = false;
-  held = data.size() - n;
-  return n;
+  size_t consumed = 0;
+  // A handler that is replaced in its on_data leaves the rest to the new one; not without end, if nobody takes any.
+  constexpr int kMaxHandlers = 8;
+  for (int i = 0; i < kMaxHandlers && consumed < data.size(); ++i) {
+    auto* fn = callback(&kith_stream_handler::on_data);
+    if (!fn) return data.size();
+    const uint32_t before = num_handlers;
+    const Bytes rest = data.subspan(consumed);
+    in_data = true;
+    consumed += std::min(rest.size(), fn(handler.user, this, rest.data(), rest.size()));
+    in_data = false;
+    if (num_handlers == before) break;
+  }
+  held = read_ended ? 0 : data.size() - consumed;
+  return consumed;
 }
 
 void kith_stream::on_read_closed(transport::Stream&) {
-  if (handler.on_read_closed) handler.on_read_closed(handler.user, this);
+  if (auto* fn = callback(&kith_stream_handler::on_read_closed)) fn(handler.user, this);
 }
 
 void kith_stream::on_reset(transport::Stream&, uint64_t code) {
   held = 0;
-  if (handler.on_reset) handler.on_reset(handler.user, this, code);
+  read_ended = true;
+  if (auto* fn = callback(&kith_stream_handler::on_reset)) fn(handler.user, this, code);
 }
 
 void kith_stream::on_stop(transport::Stream&, uint64_t code) {
-  if (handler.on_stop) handler.on_stop(handler.user, this, code);
+  if (auto* fn = callback(&kith_stream_handler::on_stop)) fn(handler.user, this, code);
 }
 
 void kith_stream::on_writable(transport::Stream&) {
-  if (handler.on_writable) handler.on_writable(handler.user, this);
+  if (auto* fn = callback(&kith_stream_handler::on_writable)) fn(handler.user, this);
 }
 
 void kith_stream::on_closed(transport::Stream&, const Error& error) {
   stream = nullptr;
   held = 0;
-  if (handler.on_closed) {
+  if (auto* fn = callback(&kith_stream_handler::on_closed)) {
     const kith_error e = to_c(error);
-    handler.on_closed(handler.user, this, &e);
+    fn(handler.user, this, &e);
   }
   drop_handler();
   unref();
@@ -98,9 +112,10 @@ kith_status kith_stream_set_handler(kith_stream* s, const kith_stream_handler* h
   if (const kith_status status = check(s); status != KITH_OK) return status;
   kith_stream_handler copy{};
   if (!copy_struct(handler, &copy)) return KITH_ERR_INVALID_ARGUMENT;
-  s->drop_handler();
-  s->handler = copy;
+  const kith_stream_handler old = std::exchange(s->handler, copy);
+  ++s->num_handlers;
   if (!s->stream->handler()) s->stream->set_handler(s);
+  if (old.user_destroy) old.user_destroy(old.user);
   return KITH_OK;
 }
 
@@ -128,24 +143,11 @@ kith_status kith_stream_write_lent(kith_stream* s, const uint8_t* data, size_t d
   if (const kith_status status = check(s); status != KITH_OK) return status;
   if (!data || data_len == 0 || !release) return KITH_ERR_INVALID_ARGUMENT;
   if (!s->may_write) return KITH_ERR_INVALID_STATE;
-  // On failure the buffer is dropped here: the caller's release must not run then.
-  struct Guard {
-    void (*release)(void*, const uint8_t*, size_t);
-    void* ctx;
-    bool armed;
-  };
-  auto* guard = new Guard{release, ctx, true};
-  Buffer buffer = Buffer::wrap(
-      {data, data_len},
-      [](void* g, const uint8_t* d, size_t n) {
-        auto* own = static_cast<Guard*>(g);
-        if (own->armed) own->release(own->ctx, d, n);
-        delete own;
-      },
-      guard);
-  const Buffer keep = buffer;  // the guard lives until we know
+  Buffer buffer =
+      s->connection->host->runtime->runtime->loop().buffers().wrap({data, data_len}, release, ctx);
+  Buffer keep = buffer;
   const Status status = s->stream->write(std::move(buffer));
-  if (!status.ok()) guard->armed = false;
+  if (!status.ok()) keep.cancel_release();  // nothing was taken
   return status.status();
 }
 
@@ -156,18 +158,19 @@ kith_status kith_stream_close_write(kith_stream* s) {
 }
 
 kith_status kith_stream_reset(kith_stream* s, uint64_t code) {
-  const kith_status status = check(s);
-  if (status == KITH_OK) s->stream->reset(code);
-  return status;
+  if (const kith_status status = check(s); status != KITH_OK) return status;
+  if (code > transport::kMaxErrorCode) return KITH_ERR_INVALID_ARGUMENT;
+  s->stream->reset(code);
+  return KITH_OK;
 }
 
 kith_status kith_stream_stop_reading(kith_stream* s, uint64_t code) {
-  const kith_status status = check(s);
-  if (status == KITH_OK) {
-    s->held = 0;
-    s->stream->stop_reading(code);
-  }
-  return status;
+  if (const kith_status status = check(s); status != KITH_OK) return status;
+  if (code > transport::kMaxErrorCode) return KITH_ERR_INVALID_ARGUMENT;
+  s->held = 0;
+  s->read_ended = true;
+  s->stream->stop_reading(code);
+  return KITH_OK;
 }
 
 kith_status kith_stream_abort(kith_stream* s, uint64_t code) {

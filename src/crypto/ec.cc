@@ -5,6 +5,8 @@
 #include <openssl/obj_mac.h>
 #include <openssl/params.h>
 
+#include <string>
+
 #include "crypto/der.h"
 #include "crypto/key_codec.h"
 

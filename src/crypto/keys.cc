@@ -4,6 +4,8 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 
+#include <string>
+
 #include "base/limits.h"
 #include "crypto/key_codec.h"
 #include "crypto/openssl.h"

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <string>
 
 #include "base/limits.h"
 #include "crypto/der.h"

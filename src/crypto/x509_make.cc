@@ -2,7 +2,9 @@
 // Spec: RFC 5280, RFC 5208 (PrivateKeyInfo), RFC 7292 (PKCS#12).
 #include <openssl/x509_vfy.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <string>
 
 #include "base/limits.h"
 #include "crypto/der.h"

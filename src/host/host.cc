@@ -18,7 +18,10 @@ Host::Host(runtime::Loop& loop, crypto::PrivateKey key, const identity::PeerId& 
       id_(id),
       begin_stop_(runtime::Deferred::of<&Host::begin_stop>(loop, this)) {}
 
-Host::~Host() { KITH_CHECK(stopped_); }
+Host::~Host() {
+  KITH_CHECK(stopped_);
+  if (runtime_) --runtime_->num_hosts;
+}
 
 Result<std::unique_ptr<Host>> Host::make(runtime::Loop& loop, const HostConfig& config) {
   std::optional<crypto::PrivateKey> key = config.key;
@@ -35,6 +38,8 @@ Result<std::unique_ptr<Host>> Host::make(runtime::Loop& loop, const HostConfig& 
 void Host::start_services(const HostConfig& config) {
   identify_ = std::make_unique<service::IdentifyService>(*swarm_, key_, config.identify);
   ping_ = std::make_unique<service::PingService>(*swarm_, fill_random, config.serve_ping);
+  perf_ = std::make_unique<service::PerfService>(*swarm_);
+  if (config.serve_perf) perf_->serve();
 }
 
 Status Host::listen(const std::vector<wire::Multiaddr>& addresses) {
@@ -44,6 +49,8 @@ Status Host::listen(const std::vector<wire::Multiaddr>& addresses) {
 
 Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) {
   KITH_ASSIGN(std::unique_ptr<Host> host, make(runtime.loop(), config));
+  host->runtime_ = &runtime;
+  ++runtime.num_hosts;
   KITH_ASSIGN(const tls::Credentials credentials,
               tls::make_credentials(host->key_, runtime.loop().unix_seconds()));
   config.quic.log = config.log;
@@ -76,6 +83,7 @@ Result<std::unique_ptr<Host>> Host::create_in_memory(runtime::Loop& loop,
 
 void Host::discard(std::unique_ptr<Host> host) {
   Host* h = host.release();
+  h->swarm_->stop_logging();  // the sink is borrowed for the life of a host that the caller never had
   [[maybe_unused]] const Status s = h->stop([](void* ctx) { delete static_cast<Host*>(ctx); }, h);
 }
 

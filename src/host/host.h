@@ -11,6 +11,7 @@
 #include "host/runtime.h"
 #include "identity/peer_id.h"
 #include "service/identify.h"
+#include "service/perf.h"
 #include "service/ping.h"
 #include "swarm/swarm.h"
 #include "transport/memory/memory.h"
@@ -24,6 +25,7 @@ struct HostConfig {
   service::IdentifyConfig identify;
   transport::quic::QuicConfig quic;
   bool serve_ping = true;
+  bool serve_perf = false;  // lets anybody make us send as much as they like
   LogSink* log = nullptr;  // borrowed for the life of the host
 };
 
@@ -46,6 +48,7 @@ class Host {
   const crypto::PrivateKey& key() const { return key_; }
   swarm::Swarm& swarm() { return *swarm_; }
   service::PingService& ping() { return *ping_; }
+  service::PerfService& perf() { return *perf_; }
   // listen_addresses() of the swarm, each with /p2p/<our id>.
   std::vector<wire::Multiaddr> addresses() const;
 
@@ -59,11 +62,13 @@ class Host {
   static void discard(std::unique_ptr<Host> host);
 
   runtime::Loop& loop_;
+  Runtime* runtime_ = nullptr;  // none in memory
   const crypto::PrivateKey key_;
   const identity::PeerId id_;
   std::unique_ptr<swarm::Swarm> swarm_;
   std::unique_ptr<service::IdentifyService> identify_;
   std::unique_ptr<service::PingService> ping_;
+  std::unique_ptr<service::PerfService> perf_;
   bool stopping_ = false;
   bool stopped_ = false;
   void (*stop_done_)(void* ctx) = nullptr;

@@ -1,6 +1,8 @@
 // Key messages.
 #include "identity/key_proto.h"
 
+#include <string>
+
 #include "base/limits.h"
 #include "wire/protobuf.h"
 #include "wire/varint.h"

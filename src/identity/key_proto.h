@@ -1,5 +1,5 @@
-// Keys as libp2p's protobuf messages PublicKey and PrivateKey: KeyType Type = 1; bytes Data = 2. The
-// specification demands one encoding per key, because peer ids are hashes of it.
+// Keys as libp2p's protobuf messages PublicKey and PrivateKey: KeyType Type = 1; bytes Data = 2.
+// The specification demands one encoding per key, because peer ids are hashes of it.
 // Spec: libp2p/specs peer-ids/peer-ids.md, "Keys".
 #pragma once
 

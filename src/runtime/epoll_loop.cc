@@ -53,8 +53,9 @@ Status EpollLoop::open_wake() {
   wake_.on_event = [](epoll_event* event) {
     auto* self = static_cast<Wake*>(static_cast<EpollSource*>(event->data.ptr));
     uint64_t count = 0;
-    self->pending.store(false);
     [[maybe_unused]] const ssize_t n = read(self->fd, &count, sizeof count);
+    // After the read: who finds it still set may skip the write, because this turn runs what was posted after this.
+    self->pending.store(false);
   };
   return watch(&wake_, EPOLLIN);
 }
@@ -82,16 +83,19 @@ void EpollLoop::unwatch(EpollSource* source) {
 }
 
 void EpollLoop::wake() {
-  if (in_turn_ && on_loop()) return;  // the turn looks for work before it waits
+  if (is_bound_to_this_thread() && in_turn_) return;  // the turn looks for work before it waits
   if (wake_.pending.exchange(true)) return;
+  interrupt();
+}
+
+void EpollLoop::interrupt() {
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t n = write(wake_.fd, &one, sizeof one);
 }
 
 void EpollLoop::stop() {
   stop_.store(true);
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = write(wake_.fd, &one, sizeof one);
+  interrupt();
 }
 
 TimePoint EpollLoop::poll_all() {
@@ -103,11 +107,12 @@ TimePoint EpollLoop::poll_all() {
 }
 
 TimePoint EpollLoop::next_deadline() const {
-  if (has_work()) return now_;
+  if (has_work()) return now();
   return std::min(poller_deadline_, const_cast<EpollLoop*>(this)->timers().next_deadline());
 }
 
 void EpollLoop::turn(TimePoint deadline) {
+  KITH_CHECK(!in_turn_);
   in_turn_ = true;
   now_ = clock();
   const TimePoint due = std::min(poll_all(), deadline);
@@ -123,15 +128,28 @@ void EpollLoop::turn(TimePoint deadline) {
   in_turn_ = false;
 }
 
-void EpollLoop::run() {
-  bind_to_this_thread();
-  while (!stop_.load(std::memory_order_relaxed)) turn(kNever);
-  stop_.store(false);
+bool EpollLoop::run_until(const std::atomic<bool>& done) {
+  if (!bind_to_this_thread()) return false;
+  while (!done.load()) turn(kNever);
   unbind_thread();
+  return true;
+}
+
+bool EpollLoop::run() {
+  if (!run_until(stop_)) return false;
+  stop_.store(false);
+  return true;
+}
+
+void EpollLoop::drain_posted() {
+  in_turn_ = true;
+  now_ = clock();
+  run_posted();
+  in_turn_ = false;
 }
 
 TimePoint EpollLoop::drive() {
-  bind_to_this_thread();
+  KITH_CHECK(bind_to_this_thread());
   // What arrived and what it caused; bounded, so that a busy node cannot starve its caller.
   constexpr int kMaxTurns = 16;
   for (int i = 0; i < kMaxTurns; ++i) {

@@ -35,20 +35,31 @@ class EpollLoop final : public Loop {
   static Result<std::unique_ptr<EpollLoop>> create_on(int epoll_fd);
   ~EpollLoop() override;
 
-  TimePoint now() const override { return now_; }
+  // Between turns nobody has looked at the clock for as long as the caller was away: then it is the clock's.
+  TimePoint now() const override { return in_turn_ ? now_ : clock(); }
   TimePoint precise_now() const override { return clock(); }
   int64_t unix_seconds() const override;
 
-  // Runs turns on this thread until stop(). The thread becomes the loop's.
-  void run();
-  // Makes run() return after the current turn. Safe from any thread.
+  // Runs turns on this thread until stop(). The thread is the loop's meanwhile; false if another one is.
+  bool run();
+  // Makes run() return after the current turn, or at once when it is called next. Safe from any thread and in signal
+  // handlers.
   void stop();
+  // run() until `done` is set by somebody who then calls interrupt(); stop() does not end it.
+  bool run_until(const std::atomic<bool>& done);
+  // Ends a wait. Safe from any thread and in signal handlers.
+  void interrupt();
+  // Runs what was posted, and nothing else: for after the end of the thread that ran the loop.
+  void drain_posted();
 
   // For a caller with a loop of its own: poll fd() for reading until next_deadline(), then drive().
   int fd() const { return epoll_fd_; }
   TimePoint next_deadline() const;
-  // Does what is due, without waiting. Returns the next deadline.
+  // Does what is due, without waiting. Returns the next deadline. The thread is the loop's from then on.
   TimePoint drive();
+  // Makes this thread the loop's; false if another one is. release_thread: nobody's is, until the next run() or drive().
+  bool claim_thread() { return bind_to_this_thread(); }
+  void release_thread() { unbind_thread(); }
   // True while a turn runs, that is, inside any callback.
   bool in_turn() const { return in_turn_; }
   // One turn that waits at most until `deadline`.

@@ -27,19 +27,21 @@ struct Loop::Delayed {
       : loop(l), fn(std::move(f)), timer(Timer::of<&Delayed::run>(l.timers_, this)) {}
   void run() {
     const std::function<void()> mine = std::move(fn);
-    loop.delayed_.remove_if([this](const Delayed& d) { return &d == this; });
+    loop.delayed_.erase(position);
     mine();
   }
   Loop& loop;
   std::function<void()> fn;
   Timer timer;
+  std::list<Delayed>::iterator position;
 };
 
 Loop::Loop() = default;
 
 void Loop::after(Duration delay, std::function<void()> fn) {
-  delayed_.emplace_back(*this, std::move(fn));
-  delayed_.back().timer.set(now() + delay);
+  Delayed& delayed = delayed_.emplace_back(*this, std::move(fn));
+  delayed.position = std::prev(delayed_.end());
+  delayed.timer.set(now() + delay);
 }
 
 Loop::~Loop() { KITH_CHECK(head_ == nullptr); }
@@ -50,6 +52,12 @@ void Loop::post(std::function<void()> fn) {
     posted_.push_back(std::move(fn));
   }
   wake();
+}
+
+bool Loop::bind_to_this_thread() {
+  const std::thread::id self = std::this_thread::get_id();
+  std::thread::id bound;
+  return thread_.compare_exchange_strong(bound, self) || bound == self;
 }
 
 bool Loop::on_loop() const {

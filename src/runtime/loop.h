@@ -74,8 +74,13 @@ class Loop {
  protected:
   // Interrupts a wait, from any thread.
   virtual void wake() = 0;
-  void bind_to_this_thread() { thread_ = std::this_thread::get_id(); }
+  // Makes this thread the loop's. False if another one is.
+  bool bind_to_this_thread();
   void unbind_thread() { thread_ = std::thread::id(); }
+  // Stricter than on_loop(): false while no thread is bound.
+  bool is_bound_to_this_thread() const {
+    return thread_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
   bool has_work() const;
   // Runs what was posted and deferred before this call.
   void run_posted();

@@ -1,5 +1,7 @@
 #include "runtime/timer.h"
 
+#include <algorithm>
+
 #include "base/result.h"
 
 namespace kith::runtime {
@@ -11,6 +13,7 @@ TimePoint TimerQueue::next_deadline() const { return heap_.empty() ? kNever : he
 size_t TimerQueue::run(TimePoint now) {
   const uint64_t set_before = sequence_;
   size_t num_run = 0;
+  run_at_ = now;
   // A timer set by a callback waits for the next turn even if it is due: no turn is endless.
   while (!heap_.empty() && heap_[0]->deadline_ <= now && heap_[0]->sequence_ <= set_before) {
     Timer* t = heap_[0];
@@ -54,6 +57,7 @@ void TimerQueue::sift_down(size_t index) {
 
 void TimerQueue::insert(Timer* t) {
   t->sequence_ = ++sequence_;
+  t->deadline_ = std::max(t->deadline_, run_at_);
   heap_.push_back(t);
   t->index_ = heap_.size() - 1;
   sift_up(t->index_);

@@ -10,7 +10,8 @@ namespace kith::runtime {
 
 class Timer;
 
-// TimerQueue orders timers by deadline, and by the order they were set among equals. Used by both loops.
+// TimerQueue orders timers by deadline, and by the order they were set among equals; a deadline that had passed when it was
+// set counts as the time of the latest run(), so that nobody overtakes who is due. Used by both loops.
 class TimerQueue {
  public:
   TimerQueue() = default;
@@ -34,6 +35,7 @@ class TimerQueue {
   static bool before(const Timer* a, const Timer* b);
   std::vector<Timer*> heap_;
   uint64_t sequence_ = 0;
+  TimePoint run_at_ = std::numeric_limits<TimePoint>::min();  // of the latest run()
 };
 
 // A Timer calls `fn(ctx)` once, on the loop, at the first turn at or after its deadline. Destroying it cancels it.

@@ -1,5 +1,7 @@
 #include "service/identify.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "identity/key_proto.h"
 #include "identity/peer_record.h"
@@ -90,8 +92,10 @@ const ByteVector& IdentifyService::signed_record(const std::vector<wire::Multiad
     recorded_addresses_ = addresses;
     record_.clear();
     // The sequence number orders records; go-libp2p uses nanoseconds since 1970, too.
-    const uint64_t seq = static_cast<uint64_t>(swarm_.loop().unix_seconds()) * 1'000'000'000ULL;
-    if (Result<ByteVector> sealed = identity::seal_peer_record(key_, seq, addresses); sealed.ok()) {
+    const uint64_t now = static_cast<uint64_t>(swarm_.loop().unix_seconds()) * 1'000'000'000ULL;
+    record_seq_ = std::max(record_seq_ + 1, now);
+    if (Result<ByteVector> sealed = identity::seal_peer_record(key_, record_seq_, addresses);
+        sealed.ok()) {
       record_ = std::move(sealed).value();
     }
   }
@@ -125,10 +129,17 @@ void IdentifyService::send_reply(swarm::PeerConnection& connection, Stream& stre
 void IdentifyService::on_stream(swarm::PeerConnection& connection, Stream& stream,
                                 std::string_view protocol) {
   if (protocol == identify::kProtocolId) return send_reply(connection, stream);
+  size_t num_pushes = 0;
+  for (const auto& q : queries_) num_pushes += q->is_push && &q->connection == &connection ? 1 : 0;
+  if (num_pushes >= limits::kIdentifyPushStreams) {
+    swarm_.stream_failed(connection,
+                         Error(KITH_ERR_LIMIT, "identify", "too many pushes at once of one peer"));
+    return;  // without a handler the stream is aborted
+  }
   queries_.push_back(std::make_unique<Query>(*this, connection, /*push=*/true));
   Query& query = *queries_.back();
   query.io.attach(stream);
-  stream.close_write();
+  query.io.close_write();
   query.task = read_answer(query);
   query.task.start(on_query_done, &query);
 }
@@ -140,9 +151,8 @@ void IdentifyService::ask(swarm::PeerConnection& connection) {
   Query& query = *queries_.back();
   const std::string_view protocol = identify::kProtocolId;
   if (Status s = query.io.open(connection, std::span(&protocol, 1)); !s.ok()) {
-    swarm_.identify_failed(connection, s.error());
     queries_.pop_back();
-    return;
+    return swarm_.identify_failed(connection, s.error());
   }
   query.io.close_write();
   query.task = read_answer(query);
@@ -151,8 +161,13 @@ void IdentifyService::ask(swarm::PeerConnection& connection) {
 
 runtime::Task<void> IdentifyService::read_answer(Query& query) {
   identify::Reader reader;
+  Error failure(KITH_OK, "identify");
   for (;;) {
     const Result<Bytes> data = co_await query.io.read();
+    if (data.status() == KITH_ERR_TIMEOUT) {
+      failure = data.error();
+      break;  // what is complete counts, also from a peer that does not close
+    }
     if (!data.ok()) {
       swarm_.identify_failed(query.connection, data.error());
       co_return;
@@ -165,7 +180,8 @@ runtime::Task<void> IdentifyService::read_answer(Query& query) {
   }
   Result<identify::IdentifyMessage> message = reader.finish();
   if (!message.ok()) {
-    swarm_.identify_failed(query.connection, message.error());
+    if (failure.status() == KITH_OK) failure = message.error();
+    swarm_.identify_failed(query.connection, failure);
     co_return;
   }
   // A peer may leave its key out, but it may not claim another one.

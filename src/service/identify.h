@@ -48,6 +48,7 @@ class IdentifyService final : public swarm::ProtocolHandler, public swarm::Obser
   ByteVector public_key_;
   std::vector<wire::Multiaddr> recorded_addresses_;
   ByteVector record_;
+  uint64_t record_seq_ = 0;
   std::list<std::unique_ptr<Query>> queries_;
   std::list<std::unique_ptr<Reply>> replies_;
 };

@@ -1,5 +1,6 @@
 #include "service/ping.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/limits.h"
@@ -23,9 +24,8 @@ class PingService::Inbound final : public transport::StreamHandler {
   size_t on_data(Stream& stream, Bytes data) override {
     size_t consumed = 0;
     idle_.set(service_.swarm_.loop().now() + limits::kPingIdleTimeout);
-    while (consumed < data.size()) {
+    while (flush(stream) && consumed < data.size()) {
       consumed += responder_.receive(data.subspan(consumed));
-      if (!flush(stream)) break;
     }
     return consumed;
   }
@@ -34,16 +34,20 @@ class PingService::Inbound final : public transport::StreamHandler {
       service_.swarm_.stream_failed(connection, s.error());
       return stream.reset(0);
     }
-    stream.close_write();
+    read_closed_ = true;
+    if (flush(stream)) stream.close_write();
   }
   void on_reset(Stream& stream, uint64_t) override { stream.reset(0); }
   void on_stop(Stream& stream, uint64_t) override { stream.stop_reading(0); }
   void on_writable(Stream& stream) override {
-    if (flush(stream)) stream.resume();
+    if (!flush(stream)) return;
+    if (read_closed_) return stream.close_write();
+    stream.resume();
   }
   void on_closed(Stream&, const Error&) override {
     PingService& service = service_;
-    service.inbound_.remove(this);
+    --service.num_inbound_;
+    --service.num_inbound_of_[&connection];
     service.pool()->destroy(this);
   }
 
@@ -64,6 +68,7 @@ class PingService::Inbound final : public transport::StreamHandler {
   PingService& service_;
   Stream& stream_;
   ping::Responder responder_;
+  bool read_closed_ = false;  // and the last echo still waits for room
   runtime::Timer idle_;
 };
 
@@ -83,29 +88,32 @@ PingService::~PingService() {
   swarm_.remove_observer(this);
   if (swarm_.protocols().find(ping::kProtocolId) == this)
     swarm_.protocols().remove(ping::kProtocolId);
-  KITH_CHECK(inbound_.empty());
+  KITH_CHECK(num_inbound_ == 0);
 }
 
 ObjectPool<PingService::Inbound>* PingService::pool() { return &pool_->inbound; }
 
 void PingService::on_stream(swarm::PeerConnection& connection, Stream& stream, std::string_view) {
-  size_t num = 0;
-  for (const Inbound* i : inbound_) num += &i->connection == &connection ? 1 : 0;
+  size_t& num = num_inbound_of_[&connection];
   if (num >= limits::kPingStreamsPerConnection) {
     swarm_.stream_failed(connection,
                          Error(KITH_ERR_LIMIT, "ping", "too many ping streams of one peer"));
     return;  // without a handler the stream is aborted
   }
-  Inbound* inbound = pool()->create(*this, connection, stream);
-  inbound_.push_back(inbound);
-  stream.set_handler(inbound);
+  ++num;
+  ++num_inbound_;
+  stream.set_handler(pool()->create(*this, connection, stream));
 }
 
 void PingService::on_disconnected(swarm::PeerConnection& connection, const Error& error) {
-  // Sessions with a stream were told by its on_closed; those that wait for their next ping hear it here.
-  for (auto it = sessions_.begin(); it != sessions_.end();) {
-    PingSession* session = *it++;
-    if (&session->connection_ == &connection) session->end(error);
+  num_inbound_of_.erase(&connection);
+  // Sessions with a stream were told by its on_closed; those that wait for their next ping hear it here. Each callback may
+  // destroy any of them.
+  for (;;) {
+    const auto it = std::find_if(sessions_.begin(), sessions_.end(),
+                                 [&](const PingSession* s) { return s->connection_ == &connection; });
+    if (it == sessions_.end()) return;
+    (*it)->end(error);
   }
 }
 
@@ -121,7 +129,7 @@ Result<std::unique_ptr<PingSession>> PingService::start(swarm::PeerConnection& c
 PingSession::PingSession(PingService& service, swarm::PeerConnection& connection,
                          const PingOptions& options, PingHandler* handler)
     : service_(service),
-      connection_(connection),
+      connection_(&connection),
       options_(options),
       handler_(handler),
       timer_(runtime::Timer::of<&PingSession::on_timer>(service.swarm_.loop().timers(), this)) {
@@ -136,9 +144,11 @@ PingSession::~PingSession() {
 Status PingSession::start() { return send(); }
 
 Status PingSession::send() {
+  if (stopped_) leave_stream();
   if (!stream_) {
+    stopped_ = false;
     const std::string_view protocol = ping::kProtocolId;
-    KITH_ASSIGN(stream_, connection_.open_stream(std::span(&protocol, 1), this));
+    KITH_ASSIGN(stream_, connection_->open_stream(std::span(&protocol, 1), this));
     pinger_ = ping::Pinger();
   }
   runtime::Loop& loop = service_.swarm_.loop();
@@ -175,9 +185,8 @@ void PingSession::on_round_trip() {
   } else {
     timer_.set(sent_at_ + options_.interval);
   }
-  PingHandler* handler = handler_;
-  handler->on_round_trip(pinger_.rtt());  // does not destroy this: the end follows
-  if (is_last) handler->on_ping_end(Error(KITH_OK, "ping"));
+  handler_->on_round_trip(pinger_.rtt());
+  if (is_last) end(Error(KITH_OK, "ping"));
 }
 
 void PingSession::on_timer() {
@@ -189,18 +198,22 @@ void PingSession::on_timer() {
 }
 
 void PingSession::on_read_closed(Stream&) {
-  pinger_.end_of_input();
-  if (pinger_.state() == ping::Pinger::State::kFailed) end(pinger_.error());
+  lose_stream(Error(KITH_ERR_CLOSED, "ping", "the peer ended the ping stream instead of an echo"));
 }
 
 void PingSession::on_reset(Stream&, uint64_t code) {
-  end(Error(KITH_ERR_RESET, "ping",
-            "the peer reset the ping stream with code " + std::to_string(code)));
+  lose_stream(Error(KITH_ERR_RESET, "ping",
+                    "the peer reset the ping stream with code " + std::to_string(code)));
 }
 
 void PingSession::on_closed(Stream&, const Error& error) {
   stream_ = nullptr;
-  end(error.status() != KITH_OK ? error : Error(KITH_ERR_CLOSED, "ping"));
+  lose_stream(error.status() != KITH_OK ? error : Error(KITH_ERR_CLOSED, "ping"));
+}
+
+void PingSession::lose_stream(Error error) {
+  if (waiting_) return end(std::move(error));
+  leave_stream();
 }
 
 void PingSession::leave_stream() {
@@ -211,7 +224,9 @@ void PingSession::leave_stream() {
   stream->stop_reading(0);
 }
 
-void PingSession::end(const Error& error) {
+void PingSession::end(Error error) {
+  if (!connection_) return;
+  connection_ = nullptr;
   timer_.cancel();
   leave_stream();
   handler_->on_ping_end(error);  // may destroy this

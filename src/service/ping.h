@@ -3,6 +3,7 @@
 
 #include <list>
 #include <memory>
+#include <unordered_map>
 
 #include "protocol/ping/ping.h"
 #include "runtime/timer.h"
@@ -11,7 +12,8 @@
 
 namespace kith::service {
 
-// A PingHandler hears the results of one session, and then exactly one on_ping_end: KITH_OK after the last round trip.
+// A PingHandler hears the results of one session, and then exactly one on_ping_end: KITH_OK after the last round trip. Only
+// the last may destroy the session.
 class PingHandler {
  public:
   virtual void on_round_trip(Duration rtt) = 0;
@@ -52,7 +54,9 @@ class PingService final : public swarm::ProtocolHandler, public swarm::Observer 
   ObjectPool<Inbound>* pool();
   struct Pool;
   std::unique_ptr<Pool> pool_;
-  std::list<Inbound*> inbound_;
+  size_t num_inbound_ = 0;
+  // Of every connection that has had one: found in one step per stream, not made anew for each.
+  std::unordered_map<const swarm::PeerConnection*, size_t> num_inbound_of_;
   std::list<PingSession*> sessions_;
 };
 
@@ -69,7 +73,7 @@ class PingSession final : public swarm::ProtocolStream {
   size_t on_data(transport::Stream& stream, Bytes data) override;
   void on_read_closed(transport::Stream& stream) override;
   void on_reset(transport::Stream& stream, uint64_t code) override;
-  void on_stop(transport::Stream&, uint64_t) override {}
+  void on_stop(transport::Stream&, uint64_t) override { stopped_ = true; }
   void on_writable(transport::Stream&) override {}
   void on_closed(transport::Stream& stream, const Error& error) override;
   void on_timer();
@@ -77,10 +81,12 @@ class PingSession final : public swarm::ProtocolStream {
   void on_round_trip();
   // Lets go of the stream, gracefully.
   void leave_stream();
-  void end(const Error& error);
+  // The stream is of no more use: the end if an echo is due, else the next ping takes a new one.
+  void lose_stream(Error error);
+  void end(Error error);
 
   PingService& service_;
-  swarm::PeerConnection& connection_;
+  swarm::PeerConnection* connection_;  // null after the end
   const PingOptions options_;
   PingHandler* handler_;
   transport::Stream* stream_ = nullptr;
@@ -88,6 +94,7 @@ class PingSession final : public swarm::ProtocolStream {
   uint32_t num_done_ = 0;
   TimePoint sent_at_ = 0;
   bool waiting_ = false;  // for an echo; else for the next ping's time
+  bool stopped_ = false;  // the peer reads no more on stream_
   runtime::Timer timer_;
 };
 

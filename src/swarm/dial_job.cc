@@ -1,5 +1,9 @@
 #include "swarm/dial_job.h"
 
+#include <algorithm>
+
+#include "base/limits.h"
+
 namespace kith::swarm {
 
 DialJob::DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::Multiaddr> addresses)
@@ -10,6 +14,7 @@ DialJob::DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::M
 
 DialJob::~DialJob() {
   for (Connect* c : waiters_) c->job = nullptr;
+  if (destroyed_) *destroyed_ = true;
 }
 
 void DialJob::add(Connect* connect) {
@@ -19,7 +24,17 @@ void DialJob::add(Connect* connect) {
 
 void DialJob::remove(Connect* connect) {
   std::erase(waiters_, connect);
-  if (waiters_.empty()) swarm_.job_finished(this);  // destroys this, and with it the dials
+  if (waiters_.empty()) swarm_.take_job(this);  // destroys this, and with it the dials
+}
+
+void DialJob::add_addresses(std::vector<wire::Multiaddr> addresses) {
+  for (wire::Multiaddr& a : addresses) {
+    if (addresses_.size() == limits::kDialAddresses) break;
+    if (std::find(addresses_.begin(), addresses_.end(), a) == addresses_.end()) {
+      addresses_.push_back(std::move(a));
+    }
+  }
+  if (!stagger_.is_set()) stagger_.set(swarm_.loop().now());  // all others had their turn
 }
 
 void DialJob::start() { stagger_.set(swarm_.loop().now()); }
@@ -29,11 +44,10 @@ void DialJob::next() {
     if (PeerConnection* existing = swarm_.find(peer_)) return succeed(*existing);
   }
   if (next_address_ == addresses_.size()) {
-    if (num_running_ == 0) {
-      fail(Error(addresses_.size() == 1 ? last_status_ : KITH_ERR_UNREACHABLE, "dial",
-                 addresses_.size() == 1 ? errors_ : "every address failed: " + errors_));
-    }
-    return;
+    if (num_running_ != 0) return;
+    if (addresses_.empty()) return fail(Error(KITH_ERR_NO_ADDRESS, "dial", "no address to dial"));
+    return fail(Error(addresses_.size() == 1 ? last_status_ : KITH_ERR_UNREACHABLE, "dial",
+                      addresses_.size() == 1 ? errors_ : "every address failed: " + errors_));
   }
   auto attempt = std::make_unique<Attempt>();
   attempt->job = this;
@@ -61,25 +75,37 @@ void DialJob::attempt_failed(Attempt* a, const Error& error) {
   stagger_.set(swarm_.loop().now());  // the next address, or the end
 }
 
+Connect* DialJob::next_waiter() {
+  if (waiters_.empty()) return nullptr;
+  Connect* connect = waiters_.front();
+  waiters_.erase(waiters_.begin());
+  connect->job = nullptr;
+  return connect;
+}
+
 void DialJob::succeed(PeerConnection& c) {
-  std::vector<Connect*> waiters = std::move(waiters_);
-  waiters_.clear();
-  for (Connect* w : waiters) w->job = nullptr;
-  swarm_.job_finished(this);  // destroys this; the other dials are canceled
-  for (Connect* w : waiters) w->handler->on_connect(c);
+  // Out of the swarm first: what the callbacks start, cancel or destroy must not meet this half done.
+  const std::unique_ptr<DialJob> self = swarm_.take_job(this);
+  stagger_.cancel();
+  while (Connect* w = next_waiter()) w->handler->on_connect(c);
 }
 
 void DialJob::fail(const Error& error) {
-  std::vector<Connect*> waiters = std::move(waiters_);
-  waiters_.clear();
-  for (Connect* w : waiters) w->job = nullptr;
   const Error copy = error;
-  swarm_.job_finished(this);  // destroys this
-  for (Connect* w : waiters) w->handler->on_connect_failed(copy);
+  const std::unique_ptr<DialJob> self = swarm_.take_job(this);
+  stagger_.cancel();
+  while (Connect* w = next_waiter()) w->handler->on_connect_failed(copy);
 }
 
 void DialJob::Attempt::on_connected(transport::Connection& connection) {
-  job->succeed(job->swarm_.add_connection(connection));
+  DialJob* j = job;
+  bool destroyed = false;
+  j->destroyed_ = &destroyed;
+  PeerConnection* c = j->swarm_.add_connection(connection);
+  if (destroyed) return;  // an observer gave up the last claim on this
+  j->destroyed_ = nullptr;
+  if (c) return j->succeed(*c);
+  j->attempt_failed(this, Error(KITH_ERR_INVALID_ARGUMENT, "dial", "that is this node itself"));
 }
 
 void DialJob::Attempt::on_failed(const Error& error) { job->attempt_failed(this, error); }

@@ -21,7 +21,8 @@ class DialJob {
   const identity::PeerId& peer() const { return peer_; }
   void add(Connect* connect);
   void remove(Connect* connect);
-  bool has_waiters() const { return !waiters_.empty(); }
+  // Adds those of `addresses` that are new, up to limits::kDialAddresses in all.
+  void add_addresses(std::vector<wire::Multiaddr> addresses);
   // Starts the first dial in the next turn.
   void start();
   void fail(const Error& error);
@@ -36,8 +37,10 @@ class DialJob {
   };
   void next();
   void attempt_failed(Attempt* attempt, const Error& error);
-  // Destroys this, and with it the dials that are still under way.
+  // Both tell those who wait, and destroy this with the dials that are still under way.
   void succeed(PeerConnection& connection);
+  // The next one who waits, or nullptr; it is no longer part of this.
+  Connect* next_waiter();
 
   Swarm& swarm_;
   const identity::PeerId peer_;
@@ -47,6 +50,7 @@ class DialJob {
   std::vector<std::unique_ptr<Attempt>> attempts_;
   std::vector<Connect*> waiters_;
   std::string errors_;
+  bool* destroyed_ = nullptr;  // tells an attempt that a callback destroyed this
   kith_status last_status_ = KITH_ERR_NO_ADDRESS;
   runtime::Timer stagger_;
 };

@@ -26,10 +26,12 @@ size_t InboundNegotiation::on_data(Stream& stream, Bytes data) {
 void InboundNegotiation::advance(Stream& stream) {
   if (const Bytes out = machine_.pending(); !out.empty()) {
     const size_t n = out.size();
-    if (!stream.write(connection_.swarm().loop().buffers().copy(out)).ok()) {
+    const Status s = stop_code_ ? Status() : stream.write(connection_.swarm().loop().buffers().copy(out));
+    if (s.status() == KITH_ERR_WOULD_BLOCK) {
       return fail(stream,
                   Error(KITH_ERR_LIMIT, "multistream", "the peer does not read its answers"));
     }
+    if (!s.ok()) return fail(stream, s.error());
     machine_.sent(n);
   }
   if (machine_.state() == State::kNegotiating) return;
@@ -39,7 +41,11 @@ void InboundNegotiation::advance(Stream& stream) {
   ProtocolHandler* handler = connection.swarm().protocols().find(protocol);
   stream.set_handler(nullptr);
   if (handler) handler->on_stream(connection, stream, protocol);
-  if (!stream.handler()) stream.abort(0);
+  if (!stream.handler()) {
+    stream.abort(0);
+  } else if (stop_code_) {
+    stream.handler()->on_stop(stream, *stop_code_);
+  }
   connection.done(this);
 }
 
@@ -65,9 +71,8 @@ void InboundNegotiation::on_reset(Stream& stream, uint64_t) {
        Error(KITH_ERR_RESET, "multistream", "the peer reset the stream before its proposal"));
 }
 
-void InboundNegotiation::on_stop(Stream& stream, uint64_t) {
-  fail(stream, Error(KITH_ERR_RESET, "multistream", "the peer does not read our answer"));
-}
+// A peer that wants no answer (it pushes something) may say so in the packet of its proposal, even in front of it.
+void InboundNegotiation::on_stop(Stream&, uint64_t code) { stop_code_ = code; }
 
 void InboundNegotiation::on_deadline() {
   fail(stream_, Error(KITH_ERR_TIMEOUT, "multistream", "the peer proposed no protocol in time"));
@@ -95,9 +100,8 @@ void OutboundNegotiation::send_pending(Stream& stream) {
   const Bytes out = machine_.pending();
   if (out.empty()) return;
   const size_t n = out.size();
-  if (Status s = stream.write(connection_.swarm().loop().buffers().copy(out)); !s.ok()) {
-    return fail(stream, s.error());
-  }
+  const Status s = stream.write_before_end(connection_.swarm().loop().buffers().copy(out));
+  if (!s.ok()) return fail(stream, s.error());
   machine_.sent(n);
 }
 
@@ -116,6 +120,7 @@ size_t OutboundNegotiation::on_data(Stream& stream, Bytes data) {
       stream.set_handler(handler);
       stream.hold_fin(false);
       handler->on_open(stream, machine_.agreed());
+      if (stop_code_ && stream.handler()) stream.handler()->on_stop(stream, *stop_code_);
       connection.done(this);
       break;
     }
@@ -127,7 +132,6 @@ void OutboundNegotiation::fail(Stream& stream, Error error) {
   if (failure_.status() != KITH_OK) return;
   failure_ = std::move(error);
   deadline_.cancel();
-  stream.hold_fin(false);
   stream.abort(0);  // on_closed follows and reports the failure
 }
 
@@ -142,9 +146,7 @@ void OutboundNegotiation::on_reset(Stream& stream, uint64_t code) {
                          ") instead of answering the proposal"));
 }
 
-void OutboundNegotiation::on_stop(Stream& stream, uint64_t code) {
-  if (failure_.status() == KITH_OK) handler_->on_stop(stream, code);
-}
+void OutboundNegotiation::on_stop(Stream&, uint64_t code) { stop_code_ = code; }
 
 void OutboundNegotiation::on_deadline() {
   fail(*stream_,

@@ -4,6 +4,8 @@
 // handler in the same call, and nothing of this stays in the data path.
 #pragma once
 
+#include <optional>
+
 #include "protocol/multistream/dialer.h"
 #include "protocol/multistream/listener.h"
 #include "runtime/timer.h"
@@ -33,6 +35,7 @@ class InboundNegotiation final : public transport::StreamHandler {
   transport::Stream& stream_;
   multistream::Listener machine_;
   runtime::Timer deadline_;
+  std::optional<uint64_t> stop_code_;  // the peer reads no more; the handler hears it from us
 };
 
 class OutboundNegotiation final : public transport::StreamHandler {
@@ -62,6 +65,7 @@ class OutboundNegotiation final : public transport::StreamHandler {
   ProtocolStream* handler_;
   multistream::Dialer machine_;
   runtime::Timer deadline_;
+  std::optional<uint64_t> stop_code_;  // the peer reads no more; the handler hears it after on_open
   Error failure_{KITH_OK, "stream"};
 };
 

@@ -28,6 +28,8 @@ class PeerConnection final : public transport::ConnectionHandler {
   // payload travels with the proposal. `handler` is borrowed until its on_closed.
   Result<transport::Stream*> open_stream(std::span<const std::string_view> protocols,
                                          ProtocolStream* handler);
+  // False as soon as the connection is known to end.
+  bool is_open() const { return connection_->is_open(); }
   // Ends the connection; on_closed of every stream and the observers' on_disconnected follow in later turns.
   void close();
 
@@ -48,7 +50,6 @@ class PeerConnection final : public transport::ConnectionHandler {
 
  private:
   void on_stream(transport::Connection& connection, transport::Stream& stream) override;
-  void on_streams_available(transport::Connection&) override {}
   void on_closed(transport::Connection& connection, const Error& error) override;
 
   Swarm& swarm_;

@@ -6,17 +6,13 @@ namespace kith::swarm {
 
 using transport::Stream;
 
-namespace {
-// What a StreamIo leaves behind on a stream that it aborts: nobody listens, the stream ends by itself.
-void abandon(Stream& stream) {
-  stream.detach();
-  stream.abort(0);
-}
-}  // namespace
-
 StreamIo::~StreamIo() {
   if (destroyed_) *destroyed_ = true;
-  if (stream_) abandon(*stream_);
+  if (!stream_) return;
+  // Nobody listens any more; the stream ends by itself, and well if both sides have ended.
+  stream_->detach();
+  if (!write_closed_) stream_->reset(0);
+  if (!read_closed_) stream_->stop_reading(0);
 }
 
 Status StreamIo::open(PeerConnection& connection, std::span<const std::string_view> protocols) {
@@ -53,7 +49,7 @@ void StreamIo::consume(size_t n) {
 }
 
 Result<Bytes> StreamIo::take_read() const {
-  if (view_.empty() && error_.status() != KITH_OK) return error_;
+  if (view_.empty() && !read_closed_ && error_.status() != KITH_OK) return error_;
   return view_;
 }
 
@@ -63,6 +59,7 @@ Status StreamIo::write(Buffer data) {
 }
 
 void StreamIo::close_write() {
+  write_closed_ = true;
   if (stream_) stream_->close_write();
 }
 
@@ -70,8 +67,23 @@ void StreamIo::fail(Error error) {
   if (error_.status() != KITH_OK) return;
   error_ = std::move(error);
   view_ = {};
-  if (Stream* stream = std::exchange(stream_, nullptr)) abandon(*stream);
-  if (!readable_.resume()) writable_.resume();
+  if (Stream* stream = std::exchange(stream_, nullptr)) {
+    stream->detach();
+    stream->abort(0);
+  }
+  wake_both();
+}
+
+void StreamIo::wake_both() {
+  bool destroyed = false;
+  bool* const outer = std::exchange(destroyed_, &destroyed);
+  readable_.resume();
+  if (destroyed) {
+    if (outer) *outer = true;
+    return;
+  }
+  destroyed_ = outer;
+  writable_.resume();
 }
 
 void StreamIo::on_read_closed(Stream&) {
@@ -92,7 +104,7 @@ void StreamIo::on_closed(Stream&, const Error& error) {
     error_ = error.status() != KITH_OK ? error : Error(KITH_ERR_CLOSED, "stream");
   }
   view_ = {};
-  if (!readable_.resume()) writable_.resume();
+  wake_both();
 }
 
 }  // namespace kith::swarm

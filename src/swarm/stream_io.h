@@ -6,8 +6,8 @@
 
 namespace kith::swarm {
 
-// StreamIo handles one stream, opened by us or by the peer, until it is destroyed; a stream that is not closed by then
-// is aborted. One coroutine may read while another writes.
+// StreamIo handles one stream, opened by us or by the peer, until it is destroyed; a side that has not ended by then is
+// aborted. One coroutine may read while another writes.
 class StreamIo final : public ProtocolStream {
  public:
   StreamIo() = default;
@@ -20,7 +20,8 @@ class StreamIo final : public ProtocolStream {
   // Takes over a stream that a peer opened.
   void attach(transport::Stream& stream);
 
-  // co_await read(): the next bytes, borrowed until consume(); empty at the end of the peer's side.
+  // co_await read(): the next bytes, borrowed until consume(); empty at the end of the peer's side, also when the stream
+  // or its connection has ended since.
   auto read() {
     struct Awaiter : runtime::Waiter::Awaiter {
       explicit Awaiter(StreamIo& s) : runtime::Waiter::Awaiter(s.readable_), io(s) {}
@@ -49,6 +50,8 @@ class StreamIo final : public ProtocolStream {
   void on_writable(transport::Stream&) override { writable_.resume(); }
   void on_closed(transport::Stream& stream, const Error& error) override;
 
+  // Resumes who reads and who waits to write; the first may destroy this.
+  void wake_both();
   bool read_ready() const { return !view_.empty() || read_closed_ || error_.status() != KITH_OK; }
   Result<Bytes> take_read() const;
 
@@ -57,10 +60,11 @@ class StreamIo final : public ProtocolStream {
   size_t consumed_in_call_ = 0;  // while on_data runs
   bool in_call_ = false;
   bool read_closed_ = false;
+  bool write_closed_ = false;
   Error error_{KITH_OK, "stream"};
   runtime::Waiter readable_;
   runtime::Waiter writable_;
-  bool* destroyed_ = nullptr;  // tells on_data that a reader destroyed this
+  bool* destroyed_ = nullptr;  // tells who resumes a coroutine that it destroyed this
 };
 
 }  // namespace kith::swarm

@@ -47,6 +47,12 @@ std::vector<wire::Multiaddr> expand(const wire::Multiaddr& address) {
   return out;
 }
 
+// A connection to ourselves, which ends at once: we dialed an address of our own without knowing whose it is.
+class SelfConnection final : public transport::ConnectionHandler {
+  void on_stream(transport::Connection&, transport::Stream& stream) override { stream.abort(0); }
+  void on_closed(transport::Connection&, const Error&) override {}
+};
+
 }  // namespace
 
 Connect::~Connect() {
@@ -112,6 +118,7 @@ Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
     for (auto& job : jobs_) {
       if (job->peer() == target) {
         job->add(connect.get());
+        job->add_addresses(std::move(list));
         return connect;
       }
     }
@@ -125,11 +132,18 @@ Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
 }
 
 PeerConnection* Swarm::find(const identity::PeerId& peer) {
-  const auto it = by_peer_.find(peer);
-  return it == by_peer_.end() ? nullptr : it->second;
+  const auto [first, last] = by_peer_.equal_range(peer);
+  const auto it = std::find_if(first, last, [](const auto& e) { return e.second->is_open(); });
+  return it == last ? nullptr : it->second;
 }
 
-PeerConnection& Swarm::add_connection(transport::Connection& connection) {
+PeerConnection* Swarm::add_connection(transport::Connection& connection) {
+  if (connection.remote_peer() == self_) {
+    static SelfConnection handler;
+    connection.set_handler(&handler);
+    connection.close(0);
+    return nullptr;
+  }
   connections_.push_back(std::make_unique<PeerConnection>(*this, connection));
   PeerConnection& c = *connections_.back();
   c.position = std::prev(connections_.end());
@@ -138,7 +152,7 @@ PeerConnection& Swarm::add_connection(transport::Connection& connection) {
            "connected to " + c.peer().to_string() + " at " + c.remote_address().to_string() +
                (c.direction() == transport::Direction::kInbound ? " (inbound)" : " (outbound)"));
   for (size_t i = 0; i < observers_.size(); ++i) observers_[i]->on_connected(c);
-  return c;
+  return &c;
 }
 
 void Swarm::on_connection(transport::Connection& connection) { add_connection(connection); }
@@ -175,8 +189,14 @@ void Swarm::identify_failed(PeerConnection& connection, const Error& error) {
     observers_[i]->on_identify_failed(connection, error);
 }
 
-void Swarm::job_finished(DialJob* job) {
-  std::erase_if(jobs_, [&](const auto& j) { return j.get() == job; });
+std::unique_ptr<DialJob> Swarm::take_job(DialJob* job) {
+  for (auto it = jobs_.begin(); it != jobs_.end(); ++it) {
+    if (it->get() != job) continue;
+    std::unique_ptr<DialJob> taken = std::move(*it);
+    jobs_.erase(it);
+    return taken;
+  }
+  return nullptr;
 }
 
 void Swarm::shutdown(void (*done)(void* ctx), void* ctx) {
@@ -187,6 +207,7 @@ void Swarm::shutdown(void (*done)(void* ctx), void* ctx) {
   listeners_.clear();
   while (!jobs_.empty())
     jobs_.front()->fail(Error(KITH_ERR_CANCELED, "dial", "the node is stopping"));
+  KITH_CHECK(!transports_.empty());
   transports_running_ = transports_.size();
   for (auto& t : transports_) t->shutdown(on_transport_shutdown, this);
 }

@@ -83,7 +83,7 @@ class Swarm final : public transport::ListenerHandler {
   Result<std::unique_ptr<Connect>> connect(const identity::PeerId& peer,
                                            std::span<const wire::Multiaddr> addresses,
                                            ConnectHandler* handler);
-  // A connection to `peer`, or nullptr.
+  // A connection to `peer` that is not known to be ending, or nullptr.
   PeerConnection* find(const identity::PeerId& peer);
   const std::list<std::unique_ptr<PeerConnection>>& connections() const { return connections_; }
 
@@ -94,6 +94,8 @@ class Swarm final : public transport::ListenerHandler {
   runtime::Loop& loop() { return loop_; }
   const identity::PeerId& self() const { return self_; }
   LogSink* log() const { return log_; }
+  // Nothing is logged any more.
+  void stop_logging() { log_ = nullptr; }
 
   // For the parts of the swarm and for services.
   struct Pools {
@@ -102,12 +104,14 @@ class Swarm final : public transport::ListenerHandler {
   };
   Pools& pools() { return pools_; }
   transport::Transport* transport_for_dial(const wire::Multiaddr& address);
-  PeerConnection& add_connection(transport::Connection& connection);
+  // Takes a connection over and tells the observers. nullptr, and the connection ends, if its peer is this node itself.
+  PeerConnection* add_connection(transport::Connection& connection);
   void connection_closed(PeerConnection* connection, const Error& error);
   void stream_failed(PeerConnection& connection, const Error& error);
   void identified(PeerConnection& connection);
   void identify_failed(PeerConnection& connection, const Error& error);
-  void job_finished(DialJob* job);
+  // Takes `job` out of those under way; nullptr if it is not one of them.
+  std::unique_ptr<DialJob> take_job(DialJob* job);
 
  private:
   void on_connection(transport::Connection& connection) override;

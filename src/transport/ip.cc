@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 namespace kith::transport {
@@ -26,6 +27,13 @@ std::string Endpoint::host() const {
   const void* address = is_v4() ? static_cast<const void*>(&v4.sin_addr) : &v6.sin6_addr;
   inet_ntop(sa.sa_family, address, text, sizeof text);
   return text;
+}
+
+bool Endpoint::operator==(const Endpoint& other) const {
+  if (sa.sa_family != other.sa.sa_family || port() != other.port()) return false;
+  if (is_v4()) return v4.sin_addr.s_addr == other.v4.sin_addr.s_addr;
+  return IN6_ARE_ADDR_EQUAL(&v6.sin6_addr, &other.v6.sin6_addr) &&
+         v6.sin6_scope_id == other.v6.sin6_scope_id;
 }
 
 Result<Endpoint> endpoint_of(const Multiaddr& address, uint32_t protocol) {
@@ -98,18 +106,20 @@ std::vector<Endpoint> interface_addresses(const Endpoint& like) {
   return out;
 }
 
-bool udp_port_is_free(uint16_t port) {
-  const int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return true;  // no IPv6 here: let the real bind decide
-  const int off = 0;
-  setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  sockaddr_in6 any{};
-  any.sin6_family = AF_INET6;
-  any.sin6_port = htons(port);
-  const bool is_free =
-      bind(fd, reinterpret_cast<sockaddr*>(&any), sizeof any) == 0 || errno != EADDRINUSE;
+Result<uint16_t> free_udp_port(const Endpoint& at) {
+  const int fd = socket(at.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return Error(KITH_ERR_IO, "listen", std::string("socket: ") + std::strerror(errno));
+  Endpoint bound;
+  socklen_t size = sizeof bound.v6;
+  const bool ok = bind(fd, &at.sa, at.size()) == 0 && getsockname(fd, &bound.sa, &size) == 0;
+  const int error = errno;
   close(fd);
-  return is_free;
+  if (ok) return bound.port();
+  if (error == EADDRINUSE) return Error(KITH_ERR_ADDRESS_IN_USE, "listen", "the UDP port is in use");
+  if (error == EADDRNOTAVAIL) {
+    return Error(KITH_ERR_INVALID_ARGUMENT, "listen", "the address is not one of this machine's");
+  }
+  return Error(KITH_ERR_IO, "listen", std::string("bind: ") + std::strerror(error));
 }
 
 }  // namespace kith::transport

@@ -28,6 +28,8 @@ struct Endpoint {
   bool is_loopback() const;
   // "192.0.2.1" or "2001:db8::1", without the port.
   std::string host() const;
+  // Same family, host, port and, for link-local hosts, interface.
+  bool operator==(const Endpoint& other) const;
 };
 
 // The endpoint at the head of `address`, which must begin [ip6zone] ip4|ip6 and then `protocol` (proto::kUdp, kTcp).
@@ -38,7 +40,8 @@ wire::Multiaddr multiaddr_of(const Endpoint& endpoint, uint32_t protocol);
 std::optional<Endpoint> source_address_for(const Endpoint& remote);
 // Addresses of the interfaces that are up, of the family of `like`, with its port.
 std::vector<Endpoint> interface_addresses(const Endpoint& like);
-// Whether a UDP port can be bound, without sharing, on the dual-stack wildcard address.
-bool udp_port_is_free(uint16_t port);
+// The port of `at` if it can be bound there for UDP without sharing it with anybody, or a free one if that is 0.
+// KITH_ERR_ADDRESS_IN_USE; KITH_ERR_INVALID_ARGUMENT if the host is not one of this machine's; KITH_ERR_IO.
+Result<uint16_t> free_udp_port(const Endpoint& at);
 
 }  // namespace kith::transport

@@ -5,8 +5,10 @@
 // pointer it knew the object by is dead. Handlers are the caller's and must outlive that callback.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/buffer.h"
@@ -22,6 +24,9 @@ class Connection;
 
 enum class Direction : uint8_t { kInbound, kOutbound };
 
+// Codes of resets and stops are QUIC's 62-bit integers; larger ones are sent as this.
+inline constexpr uint64_t kMaxErrorCode = (uint64_t{1} << 62) - 1;
+
 // StreamHandler receives what happens on one stream. No callback comes after on_closed.
 class StreamHandler {
  public:
@@ -31,7 +36,7 @@ class StreamHandler {
   virtual size_t on_data(Stream& stream, Bytes data) = 0;
   // The peer finished its side: every byte before it has been delivered.
   virtual void on_read_closed(Stream& stream) = 0;
-  // The peer abandoned its side with `code`: nothing more will arrive.
+  // The peer abandoned its side with `code`: nothing more will arrive, and what was held is gone.
   virtual void on_reset(Stream& stream, uint64_t code) = 0;
   // The peer no longer reads (it stopped us with `code`): writing has ended.
   virtual void on_stop(Stream& stream, uint64_t code) = 0;
@@ -64,6 +69,8 @@ class Stream {
     if (fin_waiting_) return Error(KITH_ERR_CLOSED, "stream");
     return do_write(std::move(data), more);
   }
+  // As write, also after a close_write() that is held back: for the negotiation itself.
+  Status write_before_end(Buffer data) { return do_write(std::move(data), /*more=*/false); }
   // Ends our side after what was written (half-close).
   void close_write() {
     if (fin_held_) {
@@ -78,11 +85,17 @@ class Stream {
     fin_held_ = held;
     if (!held && std::exchange(fin_waiting_, false)) do_close_write();
   }
-  // Abandons our side: the peer sees a reset with `code`. Unsent data is dropped.
-  virtual void reset(uint64_t code) = 0;
-  // Tells the peer to stop sending, with `code`; what arrives is dropped.
-  virtual void stop_reading(uint64_t code) = 0;
-  // Marks `n` held bytes as consumed; when none are left delivery goes on. Not from inside on_data.
+  // Abandons our side: the peer sees a reset with `code`. Unsent data, and an end that waits, are dropped. Harmless after
+  // the write side has ended.
+  void reset(uint64_t code) {
+    fin_waiting_ = fin_held_ = false;
+    do_reset(std::min(code, kMaxErrorCode));
+  }
+  // Tells the peer to stop sending, with `code`; what arrives and what is held is dropped. Harmless after the peer's side
+  // has ended.
+  void stop_reading(uint64_t code) { do_stop_reading(std::min(code, kMaxErrorCode)); }
+  // Marks `n` held bytes as consumed; when none are left delivery goes on. Not from inside on_data. `n` must not exceed
+  // what is held; after the end of the read side nothing is, and this does nothing.
   virtual void consume(size_t n) = 0;
   // Delivers held bytes again, in a later turn. Harmless when nothing is held.
   virtual void resume() = 0;
@@ -101,6 +114,8 @@ class Stream {
   ~Stream() = default;
   virtual Status do_write(Buffer data, bool more) = 0;
   virtual void do_close_write() = 0;
+  virtual void do_reset(uint64_t code) = 0;
+  virtual void do_stop_reading(uint64_t code) = 0;
   StreamHandler* handler_ = nullptr;
   bool fin_held_ = false;
   bool fin_waiting_ = false;
@@ -110,8 +125,6 @@ class ConnectionHandler {
  public:
   // The peer opened a stream; the handler must set the stream's handler now or abort it.
   virtual void on_stream(Connection& connection, Stream& stream) = 0;
-  // The peer lets us open streams again after KITH_ERR_LIMIT.
-  virtual void on_streams_available(Connection& connection) = 0;
   // The connection has ended and every stream's on_closed has run. It is gone after this.
   virtual void on_closed(Connection& connection, const Error& error) = 0;
 
@@ -128,9 +141,12 @@ class Connection {
   // Without /p2p.
   virtual wire::Multiaddr remote_address() const = 0;
   virtual Direction direction() const = 0;
-  // Opens a stream. KITH_ERR_LIMIT when the peer allows no more now, KITH_ERR_CLOSED when the connection is ending.
+  // False as soon as the connection is known to end, whoever ends it: no stream can be opened then.
+  virtual bool is_open() const = 0;
+  // Opens a stream; the peer hears of it with the first bytes. A stream beyond the number that the peer allows waits until
+  // others have ended. KITH_ERR_CLOSED when the connection is ending.
   virtual Result<Stream*> open_stream(StreamHandler* handler) = 0;
-  // Ends the connection; the peer sees `code`. on_closed follows in a later turn.
+  // Ends the connection; the peer sees `code`. on_closed follows in a later turn. Harmless when it is ending already.
   virtual void close(uint64_t code) = 0;
 
  protected:

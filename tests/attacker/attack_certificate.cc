@@ -91,6 +91,14 @@ Verdict attack_good(Run& run) {
   return attack(run, run.credential(spec), true);
 }
 
+// Serves every connection until the run's limit. Accepts everybody: what a node must never be.
+Verdict serve(Run& run) {
+  if (!run.options.is_server) return trouble("serve is for server mode");
+  if (run.connect(run.credential()) == nullptr) return trouble("nobody dialed");
+  run.endpoint.wait_until(run.limit(), [] { return false; });
+  return right("the time is over");
+}
+
 Verdict attack_without_certificate(Run& run) {
   if (run.options.is_server) return trouble("a TLS server has a certificate");
   return attack(run, Credential{}, false);
@@ -144,6 +152,8 @@ void add_certificate_scenarios(std::vector<Scenario>& out) {
       {"good",
        "right certificate, multistream, ping: must be accepted (see --host-key, --critical, --sni)",
        attack_good});
+  out.push_back(
+      {"serve", "server only: serves all connections, verifies nothing, until --limit", serve});
   out.push_back({"no-certificate", "TLS client without a certificate", attack_without_certificate});
   out.push_back({"two-certificates",
                  "leaf and unrelated certificates behind it (see --certificates)",

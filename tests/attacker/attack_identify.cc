@@ -1,12 +1,12 @@
 // Scenarios about identify: answers to the node's /ipfs/id/1.0.0 stream, or pushes, that no node
 // should take whole. Spec: libp2p/specs identify/README.md.
+#include <algorithm>
+
 #include "tests/attacker/report.h"
 #include "tests/attacker/run.h"
 
 namespace kith::attacker {
 namespace {
-
-constexpr double kAskSeconds = 10;  // how long the node may take to ask
 
 struct IdentifyScenario {
   const char* name;
@@ -43,7 +43,7 @@ Stream* open_push(Run& run, Connection& connection) {
   append_line(hello, kMultistream);
   append_line(hello, kIdentifyPush);
   stream->send(hello);
-  run.endpoint.wait_until(run.after(kAskSeconds), [&] {
+  run.endpoint.wait_until(run.wait_deadline(), [&] {
     return stream->state.received == hello || is_given_up(*stream, connection);
   });
   bool is_agreed = false;
@@ -72,7 +72,7 @@ Verdict attack(Run& run, IdentifyAnswer answer) {
     stream = open_push(run, *connection);
     if (stream == nullptr) return trouble("the node does not take identify pushes");
   } else {
-    run.endpoint.wait_until(run.after(kAskSeconds), [&] {
+    run.endpoint.wait_until(run.wait_deadline(), [&] {
       stream = find_identify(*connection);
       return stream != nullptr || connection->state.is_ended;
     });

@@ -138,10 +138,8 @@ Verdict attack_with_connections(Run& run) {
   std::vector<std::unique_ptr<Connection>> connections;
   for (uint64_t i = 0; i < count && Clock::now() < run.limit(); ++i) {
     std::unique_ptr<HostKey> key = make_host_key("ed25519", run.options.number("seed", 1) + i);
-    Credential credential;
-    credential.pkcs12 = make_pkcs12(*key, CertificateSpec{});
-    auto connection =
-        run.endpoint.dial(run.options.host, run.options.port, credential, {.is_quiet = true});
+    auto connection = run.endpoint.dial(run.options.host, run.options.port, make_credential(*key),
+                                        {.is_quiet = true});
     if (connection) connections.push_back(std::move(connection));
   }
   auto is_kept = [](const auto& connection) {

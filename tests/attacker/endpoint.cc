@@ -60,7 +60,8 @@ bool report_failure(const char* call, QUIC_STATUS status) {
 
 const QUIC_API_TABLE* quic_api() { return api_table; }
 
-Endpoint::Endpoint(ResponderFactory responders) : responders_(std::move(responders)) {
+Endpoint::Endpoint(ResponderFactory responders, bool is_quiet)
+    : responders_(std::move(responders)), is_quiet_(is_quiet) {
   QUIC_STATUS status = MsQuicOpen2(&api_table);
   if (QUIC_FAILED(status)) {
     report_failure("MsQuicOpen2", status);
@@ -119,7 +120,8 @@ std::unique_ptr<Connection> Endpoint::dial(const std::string& host, uint16_t por
   HQUIC configuration = configure(credential, true);
   QUIC_ADDR address{};
   if (configuration == nullptr || !fill_address(address, host, port)) return nullptr;
-  std::unique_ptr<Connection> connection(new Connection(*this, options.is_quiet));
+  std::unique_ptr<Connection> connection(
+      new Connection(*this, credential.public_key, is_quiet_ || options.is_quiet));
   QUIC_STATUS status = api_table->ConnectionOpen(registration_, Connection::callback,
                                                  connection.get(), &connection->handle_);
   if (QUIC_FAILED(status)) {
@@ -145,6 +147,7 @@ std::unique_ptr<Connection> Endpoint::dial(const std::string& host, uint16_t por
 }
 
 uint16_t Endpoint::listen(const std::string& host, uint16_t port, const Credential& credential) {
+  listener_public_key_ = credential.public_key;
   listener_configuration_ = configure(credential, false);
   QUIC_ADDR address{};
   if (listener_configuration_ == nullptr || !fill_address(address, host, port)) return 0;
@@ -170,13 +173,14 @@ QUIC_STATUS Endpoint::listener_callback(HQUIC, void* self, QUIC_LISTENER_EVENT* 
   if (QUIC_FAILED(status)) return status;
   {
     auto lock = endpoint.lock();
-    std::unique_ptr<Connection> connection(new Connection(endpoint, false));
+    std::unique_ptr<Connection> connection(
+        new Connection(endpoint, endpoint.listener_public_key_, endpoint.is_quiet_));
     connection->handle_ = handle;
     connection->state.started = Clock::now();
     api_table->SetCallbackHandler(handle, reinterpret_cast<void*>(&Connection::callback),
                                   connection.get());
     endpoint.accepted_.push_back(std::move(connection));
-    Line("accepting").print();
+    if (!endpoint.is_quiet_) Line("accepting").print();
   }
   endpoint.changed_.notify_all();
   return QUIC_STATUS_SUCCESS;

@@ -109,7 +109,7 @@ bool open_client_initial(View datagram, ClientInitial& out) {
   at += source_size;
   // A first flight has no token, and MsQuic writes the length in two bytes.
   if (datagram[at++] != 0 || datagram[at] >> 6 != 1) return false;
-  size_t length = (datagram[at] & 0x3f) << 8 | datagram[at + 1];
+  size_t length = (datagram[at] & size_t{0x3f}) << 8 | datagram[at + 1];
   at += 2;
   if (length > datagram.size() - at || length < kMaxNumberBytes + kSampleBytes) return false;
 

@@ -17,6 +17,7 @@ struct Key {
 constexpr Key kKeys[] = {
     {"limit", "seconds the whole run may take (60, at most 600)"},
     {"wait", "seconds the node has to react (15)"},
+    {"quiet", "1 leaves out the lines of single connections and streams"},
     {"expect", "accepted or refused, where the scenario's own expectation does not fit"},
     {"seed", "number that the Ed25519 host key is derived from (1)"},
     {"host-key", "ed25519, ecdsa or rsaBITS, for good (ed25519)"},

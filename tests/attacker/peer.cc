@@ -99,6 +99,7 @@ void Stream::handle(QUIC_STREAM_EVENT& event) {
     case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
       state.reset = true;
       end("stream_reset", event.PEER_SEND_ABORTED.ErrorCode);
+      if (responder_) reset(0);
       break;
     case QUIC_STREAM_EVENT_PEER_RECEIVE_ABORTED:
       state.stopped = true;
@@ -244,7 +245,7 @@ void Connection::handle(QUIC_CONNECTION_EVENT& event) {
       ++state.node_streams;
       std::unique_ptr<Stream> stream(new Stream(*this, next_label_++));
       stream->handle_ = event.PEER_STREAM_STARTED.Stream;
-      stream->responder_ = endpoint_.responders_(*stream);
+      stream->responder_ = endpoint_.responders_(*stream, public_key_);
       quic_api()->SetCallbackHandler(stream->handle_, reinterpret_cast<void*>(&Stream::callback),
                                      stream.get());
       if (!is_quiet_) Line("stream_opened_by_node").number("stream", stream->label_).print();

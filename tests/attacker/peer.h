@@ -120,12 +120,14 @@ class Connection {
  private:
   friend class Endpoint;
   friend class Stream;
-  Connection(Endpoint& endpoint, bool is_quiet) : endpoint_(endpoint), is_quiet_(is_quiet) {}
+  Connection(Endpoint& endpoint, const Bytes& public_key, bool is_quiet)
+      : endpoint_(endpoint), public_key_(public_key), is_quiet_(is_quiet) {}
   static QUIC_STATUS QUIC_API callback(HQUIC, void* self, QUIC_CONNECTION_EVENT* event);
   void handle(QUIC_CONNECTION_EVENT& event);
   void end(bool by_peer, QUIC_STATUS status, uint64_t error_code);
 
   Endpoint& endpoint_;
+  const Bytes public_key_;
   const bool is_quiet_;
   HQUIC handle_ = nullptr;
   std::list<std::unique_ptr<Stream>> streams_;
@@ -134,7 +136,8 @@ class Connection {
 
 // What a side presents to the node.
 struct Credential {
-  Bytes pkcs12;  // empty: no certificate at all
+  Bytes public_key;  // of the host key, as identify tells it
+  Bytes pkcs12;      // empty: no certificate at all
   std::string alpn = "libp2p";
 };
 
@@ -144,13 +147,15 @@ struct DialOptions {
   bool is_quiet = false;      // no lines for this connection
 };
 
-// A ResponderFactory makes what answers a stream of the node.
-using ResponderFactory = std::function<std::unique_ptr<Responder>(Stream&)>;
+// A ResponderFactory makes what answers a stream of the node, for a side with `public_key`.
+using ResponderFactory =
+    std::function<std::unique_ptr<Responder>(Stream&, const Bytes& public_key)>;
 
 // The MsQuic library, one registration and everything opened in it.
 class Endpoint {
  public:
-  explicit Endpoint(ResponderFactory responders);
+  // With `is_quiet` no connection writes lines, whatever its DialOptions say.
+  Endpoint(ResponderFactory responders, bool is_quiet);
   ~Endpoint();
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
@@ -175,12 +180,14 @@ class Endpoint {
   static QUIC_STATUS QUIC_API listener_callback(HQUIC, void* self, QUIC_LISTENER_EVENT* event);
   HQUIC configure(const Credential& credential, bool is_client);
 
-  ResponderFactory responders_;
+  const ResponderFactory responders_;
+  const bool is_quiet_;
   std::recursive_mutex mutex_;  // MsQuic may call back from inside a call
   std::condition_variable_any changed_;
   HQUIC registration_ = nullptr;
   HQUIC listener_ = nullptr;
   HQUIC listener_configuration_ = nullptr;
+  Bytes listener_public_key_;
   std::vector<HQUIC> configurations_;
   std::vector<std::unique_ptr<Connection>> accepted_;
 };

@@ -32,7 +32,13 @@ uint64_t next_honest_seed() {
 
 Run::Run(const Options& run_options)
     : options(run_options),
-      endpoint([this](Stream& stream) { return std::make_unique<Responder>(stream, identify); }),
+      endpoint(
+          [this](Stream& stream, const Bytes& public_key) {
+            IdentifyPlan plan = identify;
+            plan.public_key = public_key;
+            return std::make_unique<Responder>(stream, plan);
+          },
+          options.number("quiet", 0) != 0),
       started_(Clock::now()),
       limit_(started_ +
              duration(std::min(options.seconds("limit", kDefaultLimitSeconds), kMaxLimitSeconds))) {
@@ -51,13 +57,18 @@ bool Run::set_host_key(const std::string& kind) {
   std::unique_ptr<HostKey> key = make_host_key(kind, options.number("seed", 1));
   if (!key) return false;
   host_key_ = std::move(key);
-  identify.public_key = host_key_->public_key();
+  identify.public_key = host_key_->public_key();  // for pushes; answers take the connection's own
   return true;
 }
 
 Credential Run::credential(const CertificateSpec& spec) const {
+  return make_credential(*host_key_, spec);
+}
+
+Credential make_credential(const HostKey& host, const CertificateSpec& spec) {
   Credential out;
-  out.pkcs12 = make_pkcs12(*host_key_, spec);
+  out.public_key = host.public_key();
+  out.pkcs12 = make_pkcs12(host, spec);
   return out;
 }
 
@@ -109,10 +120,8 @@ bool ping(Run& run, Connection& connection, Clock::time_point deadline) {
 double honest_dial(Run& run) {
   auto start = Clock::now();
   std::unique_ptr<HostKey> key = make_host_key("ed25519", next_honest_seed());
-  Credential credential;
-  credential.pkcs12 = make_pkcs12(*key, CertificateSpec{});
-  std::unique_ptr<Connection> connection =
-      run.endpoint.dial(run.options.host, run.options.port, credential, {.is_quiet = true});
+  std::unique_ptr<Connection> connection = run.endpoint.dial(
+      run.options.host, run.options.port, make_credential(*key), {.is_quiet = true});
   if (!connection || !ping(run, *connection, run.after(kHonestSeconds))) return -1;
   return std::chrono::duration<double>(Clock::now() - start).count();
 }

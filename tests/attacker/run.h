@@ -29,6 +29,9 @@ inline Verdict right(std::string why) { return {Outcome::kRight, std::move(why)}
 inline Verdict wrong(std::string why) { return {Outcome::kWrong, std::move(why)}; }
 inline Verdict trouble(std::string why) { return {Outcome::kTrouble, std::move(why)}; }
 
+// make_credential makes a certificate as `spec` says, for `host`.
+Credential make_credential(const HostKey& host, const CertificateSpec& spec = {});
+
 class Run {
  public:
   // `options` must outlive the run.

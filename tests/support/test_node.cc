@@ -2,12 +2,15 @@
 
 namespace kith::test {
 
-std::unique_ptr<TestNode> TestNode::create(host::HostConfig config,
-                                           std::vector<std::string> listen) {
+std::unique_ptr<TestNode> TestNode::create(host::HostConfig config, std::vector<std::string> listen,
+                                           host::Runtime* runtime) {
   std::unique_ptr<TestNode> node(new TestNode);
-  Result<std::unique_ptr<host::Runtime>> runtime = host::Runtime::create();
-  if (!runtime.ok()) return nullptr;
-  node->runtime_ = std::move(runtime).value();
+  if (!runtime) {
+    Result<std::unique_ptr<host::Runtime>> own = host::Runtime::create();
+    if (!own.ok()) return nullptr;
+    node->own_runtime_ = std::move(own).value();
+  }
+  node->runtime_ = runtime ? runtime : node->own_runtime_.get();
   for (const std::string& a : listen) config.listen.push_back(wire::Multiaddr::parse(a).value());
   Result<std::unique_ptr<host::Host>> host = host::Host::create(*node->runtime_, std::move(config));
   if (!host.ok()) {

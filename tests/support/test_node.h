@@ -134,9 +134,11 @@ class EchoClient final : public swarm::ProtocolStream {
 // A node with the test protocols on a runtime of its own, driven by the test.
 class TestNode final : public swarm::ConnectHandler, public swarm::Observer {
  public:
-  static std::unique_ptr<TestNode> create(host::HostConfig config = {},
-                                          std::vector<std::string> listen = {
-                                              "/ip4/127.0.0.1/udp/0/quic-v1"});
+  // On a runtime of its own, or on `runtime`, which another node owns and drives too.
+  static std::unique_ptr<TestNode> create(
+      host::HostConfig config = {},
+      std::vector<std::string> listen = {"/ip4/127.0.0.1/udp/0/quic-v1"},
+      host::Runtime* runtime = nullptr);
   ~TestNode();
 
   // Runs the loop until `done()` or `limit`; false at the limit.
@@ -181,7 +183,8 @@ class TestNode final : public swarm::ConnectHandler, public swarm::Observer {
     identify_failures.push_back(e.to_string());
   }
   TestNode() = default;
-  std::unique_ptr<host::Runtime> runtime_;
+  std::unique_ptr<host::Runtime> own_runtime_;
+  host::Runtime* runtime_ = nullptr;
   std::unique_ptr<host::Host> host_;
   EchoServer echo_;
   ResetServer reset_;

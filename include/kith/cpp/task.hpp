@@ -166,8 +166,9 @@ class Operation {
  protected:
   Operation() = default;
   explicit Operation(Waiter& waiter) : waiter_(&waiter) {}
-  ~Operation() {
-    if (waiter_ && waiter_->operation_ == this) waiter_->operation_ = nullptr;
+  virtual ~Operation() {
+    // Without a handle it never waited, and the Waiter may be gone.
+    if (handle_ && waiter_ && waiter_->operation_ == this) waiter_->operation_ = nullptr;
   }
   void wait_at(Waiter& waiter) { waiter_ = &waiter; }
   // Goes on as far as possible; true when complete.
@@ -198,6 +199,7 @@ struct Outcome {
   size_t refs = 1;
   std::optional<T> value;
   Waiter waiter;
+  virtual ~Outcome() = default;
   void unref() {
     if (--refs == 0) delete this;
   }
@@ -208,17 +210,29 @@ struct Outcome {
   static void unref_user(void* user) { static_cast<Outcome*>(user)->unref(); }
 };
 
-// Awaits an Outcome; derived operations begin it in await_ready().
+// Awaits an Outcome. Derived operations begin it in await_ready(), which ends with begun().
 template <typename T>
 class OutcomeOperation : public Operation {
  public:
   T await_resume() { return std::move(*outcome_->value); }
 
  protected:
-  OutcomeOperation() { wait_at(outcome_->waiter); }
+  explicit OutcomeOperation(Outcome<T>* outcome) : Operation(outcome->waiter), outcome_(outcome) {}
   ~OutcomeOperation() { outcome_->unref(); }
   bool step() override { return outcome_->value.has_value(); }
-  Outcome<T>* outcome_ = new Outcome<T>;
+  // The callback holds a reference from before it can run.
+  Outcome<T>* lend() {
+    ++outcome_->refs;
+    return outcome_;
+  }
+  // Without an error the callback will come, and drop its reference.
+  bool begun(kith_status status, const kith_error& error = {}) {
+    if (status == KITH_OK) return outcome_->value.has_value();
+    outcome_->unref();
+    outcome_->value.emplace(to_error(status, error));
+    return true;
+  }
+  Outcome<T>* const outcome_;
 };
 
 }  // namespace detail
@@ -230,7 +244,7 @@ class TaskGroup {
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
   // Cancels what still runs. Not from inside one of its tasks.
-  ~TaskGroup() { cancel(); }
+  ~TaskGroup() { remove_all(); }
 
   // Runs `task` until it first waits, and keeps it until it has finished.
   void start(Task<void> task) {
@@ -242,8 +256,10 @@ class TaskGroup {
     member->task.start(&TaskGroup::on_done, member);
   }
   size_t size() const { return size_; }
+  // Destroys all of them. Not from inside one.
   void cancel() {
-    while (first_) remove(first_);
+    remove_all();
+    joiner_.wake();
   }
 
   // co_await group.join() waits until no task is left. One coroutine at a time.
@@ -279,6 +295,9 @@ class TaskGroup {
     if (member->next) member->next->previous = member->previous;
     --size_;
     delete member;
+  }
+  void remove_all() {
+    while (first_) remove(first_);
   }
 
   Member* first_ = nullptr;

@@ -1,13 +1,15 @@
 #include "transport/memory/connection.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace kith::transport::memory {
 
 MemoryStream::MemoryStream(MemoryConnection& connection, Direction direction, uint64_t id)
     : connection_(connection),
       id_(id),
       direction_(direction),
-      arrival_(
-          runtime::Timer::of<&MemoryStream::deliver>(connection.transport().loop().timers(), this)),
+      arrival_(runtime::Timer::of<&MemoryStream::deliver>(connection.transport().loop().timers(), this)),
       announced_(direction == Direction::kOutbound) {}
 
 MemoryStream::~MemoryStream() {
@@ -17,18 +19,40 @@ MemoryStream::~MemoryStream() {
 Connection& MemoryStream::connection() { return connection_; }
 
 void MemoryStream::send(Kind kind, Buffer data, uint64_t code) {
-  if (!peer_) return;
+  Event event{kind, std::move(data), code};
+  if (waiting_) {
+    unsent_.push_back(std::move(event));
+  } else if (peer_) {
+    peer_->receive(std::move(event));
+  }
+}
+
+void MemoryStream::receive(Event event) {
   MemoryTransport& t = connection_.transport();
-  peer_->inbox_.push_back({t.loop().now() + t.network().latency, kind, std::move(data), code});
-  peer_->schedule();
+  last_due_ = std::max(last_due_, t.loop().now() + t.network().latency);
+  event.due = last_due_;
+  event.sequence = ++num_received_;
+  const bool is_data = event.kind == Kind::kData || event.kind == Kind::kFin;
+  (is_data ? data_ : control_).push_back(std::move(event));
+  schedule();
+}
+
+std::deque<MemoryStream::Event>* MemoryStream::next_queue() {
+  const bool data = !data_.empty() && held_.empty();
+  const bool control = !control_.empty();
+  if (data && control) {
+    return data_.front().sequence < control_.front().sequence ? &data_ : &control_;
+  }
+  return data ? &data_ : control ? &control_ : nullptr;
 }
 
 void MemoryStream::schedule() {
-  if (inbox_.empty() || arrival_.is_set()) return;
-  // Data behind held data waits, everything else does not.
-  if (holding_ && inbox_.size() == 1) return;
-  arrival_.set(inbox_[holding_ ? 1 : 0].due);
+  const std::deque<Event>* queue = next_queue();
+  if (!queue || (arrival_.is_set() && arrival_.deadline() <= queue->front().due)) return;
+  arrival_.set(queue->front().due);
 }
+
+void MemoryStream::schedule_now() { arrival_.set(connection_.transport().loop().now()); }
 
 Status MemoryStream::do_write(Buffer data, bool) {
   if (write_ended_) return Error(KITH_ERR_CLOSED, "stream");
@@ -37,143 +61,125 @@ Status MemoryStream::do_write(Buffer data, bool) {
     blocked_ = true;
     return Error(KITH_ERR_WOULD_BLOCK, "stream");
   }
-  if (peer_) in_flight_ += data.size();
+  in_flight_ += data.size();
   send(Kind::kData, std::move(data), 0);
   return {};
 }
 
 void MemoryStream::do_close_write() {
-  if (write_ended_) return;
+  if (std::exchange(write_ended_, true)) return;
   send(Kind::kFin, {}, 0);
-  finish_write();
+  schedule_now();
 }
 
-void MemoryStream::reset(uint64_t code) {
-  if (write_ended_) return;
+void MemoryStream::do_reset(uint64_t code) {
+  if (std::exchange(write_ended_, true)) return;
   send(Kind::kReset, {}, code);
-  finish_write();
+  schedule_now();
 }
 
-void MemoryStream::finish_write() {
-  write_ended_ = true;
-  arrival_.cancel();
-  arrival_.set(connection_.transport().loop().now());  // check_closed() in a later turn
-}
-
-void MemoryStream::stop_reading(uint64_t code) {
+void MemoryStream::do_stop_reading(uint64_t code) {
   if (read_ended_) return;
-  read_ended_ = true;
-  holding_ = false;
+  end_read();
   send(Kind::kStop, {}, code);
-  arrival_.cancel();
-  arrival_.set(connection_.transport().loop().now());
+  schedule_now();
+}
+
+void MemoryStream::end_read() {
+  read_ended_ = true;
+  data_.clear();
+  held_ = {};
+  held_consumed_ = 0;
 }
 
 void MemoryStream::consume(size_t n) {
-  KITH_CHECK(holding_ && n <= inbox_.front().data.size() - held_consumed_);
+  if (read_ended_) return;
+  KITH_CHECK(n <= held_.size() - held_consumed_);
   held_consumed_ += n;
-  if (held_consumed_ < inbox_.front().data.size()) return;
-  holding_ = false;
-  Event event = std::move(inbox_.front());
-  inbox_.pop_front();
-  held_consumed_ = 0;
-  credit(event.data.size());
+  if (held_consumed_ < held_.size()) return;
+  send(Kind::kCredit, {}, std::exchange(held_consumed_, 0));
+  held_ = {};
   schedule();
-}
-
-void MemoryStream::credit(size_t n) {
-  if (!peer_ || n == 0) return;
-  peer_->inbox_.push_back({connection_.transport().loop().now(), Kind::kCredit, {}, n});
-  peer_->schedule();
 }
 
 void MemoryStream::resume() {
-  if (!holding_) return;
-  holding_ = false;
-  credit(held_consumed_);
-  inbox_.front().data =
-      inbox_.front().data.slice(held_consumed_, inbox_.front().data.size() - held_consumed_);
-  held_consumed_ = 0;
+  if (held_.empty()) return;
+  const size_t consumed = std::exchange(held_consumed_, 0);
+  if (consumed != 0) send(Kind::kCredit, {}, consumed);
+  const TimePoint now = connection_.transport().loop().now();
+  data_.push_front({Kind::kData, held_.slice(consumed, held_.size() - consumed), 0, now, 0});
+  held_ = {};
   schedule();
 }
 
-bool MemoryStream::deliver_data(Event& event) {
-  const size_t size = event.data.size();
+void MemoryStream::announce() {
+  announced_ = true;
+  connection_.handler_->on_stream(connection_, *this);
+  if (!handler_) abort(0);
+}
+
+void MemoryStream::deliver_data(Buffer data) {
   size_t consumed = 0;
-  while (handler_ && consumed < size && !read_ended_) {
+  while (handler_ && consumed < data.size() && !read_ended_) {
     StreamHandler* h = handler_;
-    const size_t n = h->on_data(*this, event.data.bytes().subspan(consumed));
+    const size_t n = h->on_data(*this, data.bytes().subspan(consumed));
+    KITH_CHECK(n <= data.size() - consumed);
     consumed += n;
-    if (!handler_ || handler_ == h) break;
+    // A handler that hands the stream to another one leaves it the rest of the bytes.
+    if (handler_ == h) break;
   }
-  if (read_ended_ || !handler_) consumed = size;
-  if (consumed < size) {
-    // The event keeps its bytes where they are: the handler's view stays valid.
+  if (read_ended_) return;
+  if (handler_ && consumed < data.size()) {
+    held_ = std::move(data);  // the bytes stay where they are: the handler's view stays valid
     held_consumed_ = consumed;
-    holding_ = true;
-    return false;
+  } else {
+    send(Kind::kCredit, {}, data.size());
   }
-  credit(size);
-  return true;
+}
+
+void MemoryStream::deliver_control(const Event& event) {
+  switch (event.kind) {
+    case Kind::kReset:
+      if (read_ended_) break;
+      end_read();
+      if (handler_) handler_->on_reset(*this, event.code);
+      break;
+    case Kind::kStop:
+      if (write_ended_) break;
+      write_ended_ = true;
+      send(Kind::kReset, {}, 0);
+      if (handler_) handler_->on_stop(*this, event.code);
+      break;
+    default:  // kCredit
+      in_flight_ -= std::min<size_t>(in_flight_, event.code);
+      if (blocked_ && in_flight_ < connection_.transport().config().stream_window_bytes) {
+        blocked_ = false;
+        if (!write_ended_ && handler_) handler_->on_writable(*this);
+      }
+      break;
+  }
 }
 
 void MemoryStream::deliver() {
+  if (connection_.ending_) return;  // its end is due in the same turn
   const TimePoint now = connection_.transport().loop().now();
-  // Control events overtake held data only.
-  while (inbox_.size() > (holding_ ? 1U : 0U)) {
-    const size_t index = holding_ ? 1 : 0;
-    if (inbox_[index].due > now) break;
-    const Kind kind = inbox_[index].kind;
-    if (holding_ && (kind == Kind::kData || kind == Kind::kFin)) break;
-    if (!announced_ && kind != Kind::kCredit) {
-      announced_ = true;
-      connection_.handler_->on_stream(connection_, *this);
-      if (!handler_) {
-        reset(0);
-        stop_reading(0);
-      }
-    }
-    if (kind == Kind::kData && !read_ended_) {
-      Event event = inbox_.front();  // shares the buffer
-      if (!deliver_data(event)) break;
-      inbox_.pop_front();
-      continue;
-    }
-    Event event = std::move(inbox_[index]);
-    inbox_.erase(inbox_.begin() + static_cast<std::ptrdiff_t>(index));
-    switch (event.kind) {
-      case Kind::kData:
-        break;
-      case Kind::kCredit:
-        in_flight_ -= std::min<size_t>(in_flight_, event.code);
-        if (blocked_ && in_flight_ < connection_.transport().config().stream_window_bytes) {
-          blocked_ = false;
-          if (!write_ended_ && handler_) handler_->on_writable(*this);
-        }
-        break;
-      case Kind::kFin:
-        if (!std::exchange(read_ended_, true) && handler_) handler_->on_read_closed(*this);
-        break;
-      case Kind::kReset:
-        holding_ = false;
-        if (!std::exchange(read_ended_, true) && handler_) handler_->on_reset(*this, event.code);
-        break;
-      case Kind::kStop:
-        if (!write_ended_) {
-          send(Kind::kReset, {}, 0);
-          write_ended_ = true;
-          if (handler_) handler_->on_stop(*this, event.code);
-        }
-        break;
+  for (std::deque<Event>* queue; (queue = next_queue()) && queue->front().due <= now;) {
+    const Event event = std::move(queue->front());
+    queue->pop_front();
+    if (!announced_) announce();
+    if (event.kind == Kind::kData) {
+      if (!read_ended_) deliver_data(event.data);
+    } else if (event.kind == Kind::kFin) {
+      if (!std::exchange(read_ended_, true) && handler_) handler_->on_read_closed(*this);
+    } else {
+      deliver_control(event);
     }
   }
-  if (write_ended_ && read_ended_) return check_closed();
+  if (write_ended_ && read_ended_) {
+    if (handler_) handler_->on_closed(*this, Error(KITH_OK, "stream"));
+    return connection_.destroy(this);
+  }
   schedule();
-}
-
-void MemoryStream::check_closed() {
-  if (handler_) handler_->on_closed(*this, Error(KITH_OK, "stream"));
-  connection_.destroy(this);
 }
 
 MemoryConnection::MemoryConnection(MemoryTransport& transport, Direction direction,
@@ -198,45 +204,66 @@ void MemoryConnection::join(MemoryConnection* a, MemoryConnection* b) {
 }
 
 Result<Stream*> MemoryConnection::open_stream(StreamHandler* handler) {
-  if (ending_ || !peer_ || peer_->ending_) return Error(KITH_ERR_CLOSED, "connection");
-  if (peer_->inbound_streams_ >= peer_->transport_.config().max_inbound_streams)
-    return Error(KITH_ERR_LIMIT, "connection", "the peer allows no more streams");
-  auto* near = new MemoryStream(*this, Direction::kOutbound, next_stream_id_);
-  auto* far = new MemoryStream(*peer_, Direction::kInbound, next_stream_id_++);
-  near->peer_ = far;
-  far->peer_ = near;
+  if (ending_) return Error(KITH_ERR_CLOSED, "connection");
+  auto* near = new MemoryStream(*this, Direction::kOutbound, next_stream_id_++);
   near->set_handler(handler);
   streams_.push_back(near);
-  peer_->streams_.push_back(far);
-  ++peer_->inbound_streams_;
+  if (!connect_stream(near)) {
+    near->waiting_ = true;
+    waiting_.push_back(near);
+  }
   return static_cast<Stream*>(near);
 }
 
+bool MemoryConnection::connect_stream(MemoryStream* near) {
+  if (!peer_ || peer_->ending_) return true;  // nobody will hear it; the news is on its way
+  if (peer_->inbound_streams_ >= peer_->transport_.config().max_inbound_streams) return false;
+  auto* far = new MemoryStream(*peer_, Direction::kInbound, near->id_);
+  near->peer_ = far;
+  far->peer_ = near;
+  peer_->streams_.push_back(far);
+  ++peer_->inbound_streams_;
+  return true;
+}
+
+void MemoryConnection::admit_waiting() {
+  while (!waiting_.empty() && connect_stream(waiting_.front())) {
+    MemoryStream* near = waiting_.front();
+    waiting_.pop_front();
+    near->waiting_ = false;
+    for (MemoryStream::Event& e : std::exchange(near->unsent_, {})) {
+      if (near->peer_) near->peer_->receive(std::move(e));
+    }
+  }
+}
+
 void MemoryConnection::destroy(MemoryStream* stream) {
-  if (stream->direction() == Direction::kInbound) --inbound_streams_;
+  const bool was_inbound = stream->direction() == Direction::kInbound;
+  if (stream->waiting_) std::erase(waiting_, stream);
   streams_.remove(stream);
   delete stream;
+  if (!was_inbound) return;
+  --inbound_streams_;
+  if (peer_) peer_->admit_waiting();
 }
 
 void MemoryConnection::close(uint64_t code) {
-  if (peer_) {
-    peer_->end(Error(KITH_ERR_CLOSED, "connection",
-                     "closed by the peer with code " + std::to_string(code)),
-               transport_.network().latency);
-  }
-  end(Error(KITH_ERR_CLOSED, "connection", "closed here"), 0);
+  if (ending_) return;
+  if (peer_) peer_->on_peer_closed(std::min(code, kMaxErrorCode));
+  ending_ = true;
+  if (!end_timer_.is_set()) end_ = Error(KITH_ERR_CLOSED, "connection", "closed here");
+  end_timer_.set(transport_.loop().now());
 }
 
-void MemoryConnection::end(Error reason, Duration delay) {
-  if (ending_) return;
-  ending_ = delay == 0;  // until the news arrives this side goes on
-  if (end_timer_.is_set()) return;
-  end_ = std::move(reason);
-  end_timer_.set(transport_.loop().now() + delay);
+void MemoryConnection::on_peer_closed(uint64_t code) {
+  if (ending_ || end_timer_.is_set()) return;
+  end_ = Error(KITH_ERR_CLOSED, "connection", "closed by the peer with code " + std::to_string(code));
+  end_timer_.set(transport_.loop().now() + transport_.network().latency);
 }
 
 void MemoryConnection::on_end() {
   ending_ = true;
+  waiting_.clear();
   while (!streams_.empty()) {
     MemoryStream* stream = streams_.front();
     streams_.pop_front();

@@ -4,7 +4,6 @@
 // order, through the loop's timers: on a SimLoop a whole network is deterministic.
 #pragma once
 
-#include <deque>
 #include <list>
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 
 namespace kith::transport::memory {
 
+class MemoryDial;
 class MemoryListener;
 class MemoryTransport;
 
@@ -53,6 +53,8 @@ class MemoryTransport final : public Transport {
   const MemoryConfig& config() const { return config_; }
   void add(MemoryConnection* c) { connections_.push_back(c); }
   void remove(MemoryConnection* c);
+  void add(MemoryDial* d) { dials_.push_back(d); }
+  void remove(MemoryDial* d);
 
  private:
   void check_shutdown();
@@ -61,6 +63,7 @@ class MemoryTransport final : public Transport {
   const identity::PeerId self_;
   const MemoryConfig config_;
   std::list<MemoryConnection*> connections_;
+  std::list<MemoryDial*> dials_;  // under way
   bool shutting_down_ = false;
   void (*shutdown_done_)(void* ctx) = nullptr;
   void* shutdown_ctx_ = nullptr;

@@ -53,7 +53,9 @@ QuicConnection::QuicConnection(QuicTransport& transport, QuicListener* listener,
 }
 
 QuicConnection::~QuicConnection() {
-  if (direction_ == Direction::kInbound) --transport_.counts.inbound;
+  if (direction_ != Direction::kInbound) return;
+  --transport_.counts.inbound;
+  if (state_ == State::kHandshaking) --transport_.counts.inbound_handshakes;
 }
 
 Status QuicConnection::start_dial(const Endpoint& remote, const std::optional<Endpoint>& source) {
@@ -78,8 +80,10 @@ Status QuicConnection::start_dial(const Endpoint& remote, const std::optional<En
                             remote.host().c_str(), remote.port());
   }
   if (QUIC_FAILED(status)) {
-    api.ConnectionClose(handle_);
-    return error_of(status, "quic", "dial " + quic_address(remote).to_string());
+    // Closing here would wait for the worker, which is this thread; shutting down reports the end in a later turn.
+    end(error_of(status, "quic", "dial " + quic_address(remote).to_string()));
+    shut_down(0);
+    return {};
   }
   handshake_deadline_.set(transport_.loop().now() + transport_.config().handshake_timeout);
   return {};
@@ -120,8 +124,8 @@ Result<Stream*> QuicConnection::open_stream(StreamHandler* handler) {
 }
 
 void QuicConnection::remove(QuicStream* stream) {
-  --num_streams_;
   transport_.streams().destroy(stream);
+  if (--num_streams_ == 0 && !handle_) finish();
 }
 
 void QuicConnection::end(Error reason) {
@@ -135,21 +139,33 @@ void QuicConnection::end(Error reason) {
 }
 
 void QuicConnection::close(uint64_t code) {
+  if (state_ == State::kEnding) return;
   end(Error(KITH_ERR_CLOSED, "connection", "closed here"));
-  transport_.api().ConnectionShutdown(handle_, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, code);
+  shut_down(std::min(code, kMaxErrorCode));
+}
+
+void QuicConnection::abandon() {
+  if (!handle_) return;
+  end(Error(KITH_ERR_CANCELED, "connection", "the node is stopping"));
+  transport_.api().ConnectionShutdown(handle_, QUIC_CONNECTION_SHUTDOWN_FLAG_SILENT, 0);
 }
 
 void QuicConnection::cancel_dial() {
   dial_ = nullptr;
+  if (state_ == State::kEnding) return;
   end(Error(KITH_ERR_CANCELED, "dial"));
-  transport_.api().ConnectionShutdown(handle_, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, 0);
+  shut_down(0);
+}
+
+void QuicConnection::shut_down(uint64_t code) {
+  transport_.api().ConnectionShutdown(handle_, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, code);
 }
 
 void QuicConnection::on_handshake_deadline() {
   end(Error(KITH_ERR_TIMEOUT, direction_ == Direction::kOutbound ? "dial" : "accept",
             "no complete handshake with " + quic_address(remote_).to_string() + " within " +
                 std::to_string(transport_.config().handshake_timeout / seconds(1)) + " s"));
-  transport_.api().ConnectionShutdown(handle_, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, 0);
+  shut_down(0);
 }
 
 Status QuicConnection::verify_peer(void* certificate, void* chain) {
@@ -182,8 +198,7 @@ void QuicConnection::on_connected() {
   if (state_ != State::kHandshaking) return;
   if (peer_.empty()) {  // identity never fails open, whatever the TLS library reports
     end(Error(KITH_ERR_BAD_CERTIFICATE, "tls", "the peer was not identified"));
-    transport_.api().ConnectionShutdown(handle_, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, 0);
-    return;
+    return shut_down(0);
   }
   handshake_deadline_.cancel();
   state_ = State::kOpen;
@@ -215,7 +230,12 @@ QUIC_STATUS QuicConnection::on_stream_started(HQUIC handle) {
 
 void QuicConnection::on_shutdown_complete() {
   end(Error(KITH_ERR_CONNECTION_LOST, "connection"));
-  transport_.api().ConnectionClose(handle_);
+  transport_.api().ConnectionClose(std::exchange(handle_, nullptr));
+  // MsQuic may still hold streams that were opened in the same turn and never started: they end first.
+  if (num_streams_ == 0) finish();
+}
+
+void QuicConnection::finish() {
   if (QuicDial* dial = std::exchange(dial_, nullptr)) {
     dial->connection = nullptr;
     dial->handler->on_failed(end_);
@@ -224,7 +244,6 @@ void QuicConnection::on_shutdown_complete() {
   } else if (handler_) {
     handler_->on_closed(*this, end_);
   }
-  KITH_CHECK(num_streams_ == 0);
   QuicTransport& transport = transport_;
   transport.remove(this);
 }
@@ -240,10 +259,6 @@ QUIC_STATUS QuicConnection::on_event(HQUIC, void* ctx, QUIC_CONNECTION_EVENT* ev
       break;
     case QUIC_CONNECTION_EVENT_PEER_STREAM_STARTED:
       return self->on_stream_started(event->PEER_STREAM_STARTED.Stream);
-    case QUIC_CONNECTION_EVENT_STREAMS_AVAILABLE:
-      if (self->state_ == State::kOpen && self->handler_)
-        self->handler_->on_streams_available(*self);
-      break;
     case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
       self->end(error_of(static_cast<unsigned>(event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status),
                          self->state_ == State::kHandshaking ? "dial" : "connection", ""));

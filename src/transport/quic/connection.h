@@ -36,6 +36,7 @@ class QuicConnection final : public Connection {
   wire::Multiaddr local_address() const override;
   wire::Multiaddr remote_address() const override;
   Direction direction() const override { return direction_; }
+  bool is_open() const override { return state_ == State::kOpen; }
   Result<Stream*> open_stream(StreamHandler* handler) override;
   void close(uint64_t code) override;
 
@@ -45,6 +46,8 @@ class QuicConnection final : public Connection {
   void remove(QuicStream* stream);
   // The dial was destroyed before its outcome.
   void cancel_dial();
+  // Ends without a word to the peer, if it has not ended; on_closed or on_failed follows in a later turn.
+  void abandon();
   void forget_listener() { listener_ = nullptr; }
   QuicListener* listener() const { return listener_; }
 
@@ -62,13 +65,16 @@ class QuicConnection final : public Connection {
   void on_connected();
   QUIC_STATUS on_stream_started(HQUIC stream);
   void on_shutdown_complete();
+  // The last callback; destroys this.
+  void finish();
   void on_handshake_deadline();
   // Records why the connection ends; the first reason stays.
   void end(Error reason);
+  void shut_down(uint64_t code);
   Endpoint local_endpoint() const;
 
   QuicTransport& transport_;
-  HQUIC handle_ = nullptr;
+  HQUIC handle_ = nullptr;  // until SHUTDOWN_COMPLETE
   identity::PeerId peer_;
   identity::PeerId expected_;
   Endpoint remote_;

@@ -5,11 +5,12 @@
 // process ends: closing it would need every loop to be polled once more.
 #pragma once
 
-#include <map>
 #include <memory>
+#include <vector>
 
 #include "base/result.h"
 #include "runtime/epoll_loop.h"
+#include "transport/ip.h"
 
 struct QUIC_API_TABLE;
 struct QUIC_HANDLE;
@@ -33,8 +34,8 @@ class Slot final : public runtime::Poller {
 
   TimePoint poll(TimePoint now) override;
 
-  // Ports on which this slot listens, with the number of listeners: they share one socket.
-  std::map<uint16_t, int> listening_ports;
+  // Where this slot listens, with repetitions: listeners at one address share its socket.
+  std::vector<Endpoint> listening;
 
  private:
   Slot() = default;

@@ -1,5 +1,7 @@
 #include "transport/quic/listener.h"
 
+#include <algorithm>
+
 #include "protocol/tls/certificate.h"
 #include "transport/quic/connection.h"
 #include "transport/quic/status.h"
@@ -7,16 +9,29 @@
 
 namespace kith::transport::quic {
 
-Status QuicListener::start(const Endpoint& at) {
+namespace {
+// Whether the slot may bind `at` because it listens there already, or on a wildcard address that shares the port.
+bool is_ours(const Slot& slot, const Endpoint& at) {
+  return std::any_of(slot.listening.begin(), slot.listening.end(), [&](const Endpoint& e) {
+    return e == at || (e.port() == at.port() && (e.is_wildcard() || at.is_wildcard()));
+  });
+}
+}  // namespace
+
+Status QuicListener::start(Endpoint at) {
   const QUIC_API_TABLE& api = transport_.api();
   Slot& slot = transport_.slot();
   const std::string name = multiaddr_of(at, wire::proto::kUdp).to_string() + "/quic-v1";
   // Sockets of several loops share ports (SO_REUSEPORT), so the kernel would let a second process or loop take a part
   // of our packets without an error.
-  if (at.port() != 0 && !slot.listening_ports.contains(at.port()) && !udp_port_is_free(at.port())) {
-    return Error(KITH_ERR_ADDRESS_IN_USE, "listen", name + ": the UDP port is in use");
+  if (at.port() == 0 || !is_ours(slot, at)) {
+    const Result<uint16_t> port = free_udp_port(at);
+    if (!port.ok()) {
+      return Error(port.status(), "listen", name + ": " + std::string(port.error().detail()));
+    }
+    at.set_port(*port);
   }
-  auto handle = std::make_unique<Handle>(Handle{&transport_, this, nullptr, 0});
+  auto handle = std::make_unique<Handle>(Handle{&transport_, this, nullptr, at});
   QUIC_STATUS status =
       api.ListenerOpen(slot.registration(), on_event, handle.get(), &handle->handle);
   if (QUIC_FAILED(status)) return error_of(status, "listen", name);
@@ -31,12 +46,8 @@ Status QuicListener::start(const Endpoint& at) {
     api.ListenerClose(handle->handle);
     return error_of(status, "listen", name);
   }
-  uint32_t size = sizeof address;
-  api.GetParam(handle->handle, QUIC_PARAM_LISTENER_LOCAL_ADDRESS, &size, &address);
   endpoint_ = at;
-  endpoint_.set_port(ntohs(at.is_v4() ? address.Ipv4.sin_port : address.Ipv6.sin6_port));
-  handle->port = endpoint_.port();
-  ++slot.listening_ports[endpoint_.port()];
+  slot.listening.push_back(at);
   transport_.listener_handles(+1);
   transport_.add(this);
   handle_ = handle.release();
@@ -65,7 +76,6 @@ QUIC_STATUS QuicListener::on_new_connection(const QUIC_NEW_CONNECTION_INFO* info
   const QUIC_STATUS status =
       transport_.api().ConnectionSetConfiguration(handle, transport_.server_configuration());
   if (QUIC_FAILED(status)) {  // MsQuic closes the handle itself
-    connection->forget_listener();
     delete connection;
     return status;
   }
@@ -83,8 +93,8 @@ QUIC_STATUS QuicListener::on_event(HQUIC, void* ctx, QUIC_LISTENER_EVENT* event)
   if (event->Type == QUIC_LISTENER_EVENT_STOP_COMPLETE) {
     QuicTransport* transport = handle->transport;
     transport->api().ListenerClose(handle->handle);
-    auto& ports = transport->slot().listening_ports;
-    if (--ports[handle->port] == 0) ports.erase(handle->port);
+    std::vector<Endpoint>& listening = transport->slot().listening;
+    listening.erase(std::find(listening.begin(), listening.end(), handle->endpoint));
     delete handle;
     transport->listener_handles(-1);
   }

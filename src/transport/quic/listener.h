@@ -14,7 +14,7 @@ class QuicListener final : public Listener {
   QuicListener(QuicTransport& transport, ListenerHandler* handler)
       : transport_(transport), handler_(handler) {}
   ~QuicListener() override;
-  Status start(const Endpoint& at);
+  Status start(Endpoint at);
 
   wire::Multiaddr address() const override;
   const Endpoint& endpoint() const { return endpoint_; }
@@ -26,7 +26,7 @@ class QuicListener final : public Listener {
     QuicTransport* transport;
     QuicListener* listener;
     HQUIC handle;
-    uint16_t port;
+    Endpoint endpoint;
   };
   static QUIC_STATUS on_event(HQUIC handle, void* ctx, QUIC_LISTENER_EVENT* event);
   QUIC_STATUS on_new_connection(const QUIC_NEW_CONNECTION_INFO* info, HQUIC connection);

@@ -45,19 +45,22 @@ void QuicStream::do_close_write() {
   api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_GRACEFUL, 0);
 }
 
-void QuicStream::reset(uint64_t code) {
+void QuicStream::do_reset(uint64_t code) {
   // Also after close_write(): what is still queued is dropped then.
+  if (std::exchange(was_reset_, true)) return;
   write_closed_ = true;
   api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_ABORT_SEND, code);
 }
 
-void QuicStream::stop_reading(uint64_t code) {
-  if (read_stopped_) return;
+void QuicStream::do_stop_reading(uint64_t code) {
+  if (read_over()) return;
   read_stopped_ = true;
+  forget_held();
   api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_ABORT_RECEIVE, code);
 }
 
 void QuicStream::consume(size_t n) {
+  if (read_over()) return;
   KITH_CHECK(n <= held_seen_);
   held_seen_ -= n;
   held_consumed_ += n;
@@ -79,12 +82,13 @@ void QuicStream::resume() {
 QUIC_STATUS QuicStream::on_receive(QUIC_STREAM_EVENT* event) {
   const uint64_t total = event->RECEIVE.TotalBufferLength;
   uint64_t consumed = 0;
-  if (total == 0 || read_stopped_ || !handler_) return QUIC_STATUS_SUCCESS;
+  if (total == 0 || read_over() || !handler_) return QUIC_STATUS_SUCCESS;
   for (uint32_t i = 0; i < event->RECEIVE.BufferCount; ++i) {
     Bytes view(event->RECEIVE.Buffers[i].Buffer, event->RECEIVE.Buffers[i].Length);
     while (!view.empty()) {
       StreamHandler* h = handler_;
       const size_t n = h->on_data(*this, view);
+      KITH_CHECK(n <= view.size());
       consumed += n;
       view = view.subspan(n);
       if (!handler_ || read_stopped_) return QUIC_STATUS_SUCCESS;
@@ -130,12 +134,15 @@ QUIC_STATUS QuicStream::on_event(HQUIC, void* ctx, QUIC_STREAM_EVENT* event) {
       self->id_ = event->START_COMPLETE.ID;
       break;
     case QUIC_STREAM_EVENT_PEER_SEND_SHUTDOWN:
-      if (handler && !self->read_stopped_) handler->on_read_closed(*self);
+      if (self->read_over()) break;
+      self->read_ended_ = true;
+      if (handler) handler->on_read_closed(*self);
       break;
     case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
-      if (handler && !self->read_stopped_) {
-        handler->on_reset(*self, event->PEER_SEND_ABORTED.ErrorCode);
-      }
+      if (self->read_over()) break;
+      self->read_ended_ = true;
+      self->forget_held();
+      if (handler) handler->on_reset(*self, event->PEER_SEND_ABORTED.ErrorCode);
       break;
     case QUIC_STREAM_EVENT_PEER_RECEIVE_ABORTED:
       self->write_closed_ = true;

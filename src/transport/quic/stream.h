@@ -20,8 +20,6 @@ class QuicStream final : public Stream {
   QuicStream(QuicConnection& connection, HQUIC handle, Direction direction);
   ~QuicStream() = default;
 
-  void reset(uint64_t code) override;
-  void stop_reading(uint64_t code) override;
   void consume(size_t n) override;
   void resume() override;
   Connection& connection() override;
@@ -34,6 +32,8 @@ class QuicStream final : public Stream {
  protected:
   Status do_write(Buffer data, bool more) override;
   void do_close_write() override;
+  void do_reset(uint64_t code) override;
+  void do_stop_reading(uint64_t code) override;
 
  private:
   QUIC_STATUS on_receive(QUIC_STREAM_EVENT* event);
@@ -41,6 +41,9 @@ class QuicStream final : public Stream {
   // MsQuic is done with the stream: the last callback, then this object goes back to its pool.
   void on_shutdown_complete();
   const QUIC_API_TABLE& api() const;
+  // Nothing more is delivered, and nothing is held.
+  bool read_over() const { return read_stopped_ || read_ended_; }
+  void forget_held() { held_consumed_ = held_seen_ = held_unseen_ = 0; }
 
   QuicConnection& connection_;
   HQUIC handle_;
@@ -55,7 +58,9 @@ class QuicStream final : public Stream {
   Direction direction_;
   bool blocked_ = false;
   bool write_closed_ = false;
-  bool read_stopped_ = false;
+  bool was_reset_ = false;     // by us
+  bool read_stopped_ = false;  // by us
+  bool read_ended_ = false;    // by the peer, and the handler knows
 };
 
 }  // namespace kith::transport::quic

@@ -78,6 +78,8 @@ QuicTransport::QuicTransport(runtime::EpollLoop& loop, Slot& slot, const QuicCon
       slot_(slot),
       config_(config),
       shutdown_finish_(runtime::Deferred::of<&QuicTransport::check_shutdown>(loop, this)),
+      shutdown_deadline_(
+          runtime::Timer::of<&QuicTransport::on_shutdown_deadline>(loop.timers(), this)),
       pools_(std::make_unique<Pools>()) {}
 
 Result<std::unique_ptr<QuicTransport>> QuicTransport::create(runtime::EpollLoop& loop, Slot& slot,
@@ -207,7 +209,12 @@ void QuicTransport::shutdown(void (*done)(void* ctx), void* ctx) {
   shutdown_done_ = done;
   shutdown_ctx_ = ctx;
   for (QuicConnection* c = connections_; c; c = c->next) c->close(0);
+  shutdown_deadline_.set(loop_.now() + config_.shutdown_timeout);
   shutdown_finish_.schedule();
+}
+
+void QuicTransport::on_shutdown_deadline() {
+  for (QuicConnection* c = connections_; c; c = c->next) c->abandon();
 }
 
 void QuicTransport::check_shutdown() {

@@ -32,6 +32,7 @@ struct QuicConfig {
   size_t max_inbound_handshakes = limits::kInboundHandshakes;
   uint32_t stream_window_bytes = 2 << 20;  // power of two; grows up to the connection's
   uint32_t connection_window_bytes = 16 << 20;
+  Duration shutdown_timeout = milliseconds(500);  // for peers to acknowledge the close when the node stops
   bool dial_from_listener = true;  // off without the patch
   LogSink* log = nullptr;
 };
@@ -82,6 +83,7 @@ class QuicTransport final : public Transport {
   // Where a dial to `remote` should leave from: the concrete address and port of a listener, if one fits.
   std::optional<Endpoint> dial_source(const Endpoint& remote) const;
   void check_shutdown();
+  void on_shutdown_deadline();
 
   runtime::EpollLoop& loop_;
   Slot& slot_;
@@ -95,6 +97,7 @@ class QuicTransport final : public Transport {
   void (*shutdown_done_)(void* ctx) = nullptr;
   void* shutdown_ctx_ = nullptr;
   runtime::Deferred shutdown_finish_;
+  runtime::Timer shutdown_deadline_;
   struct Pools;
   std::unique_ptr<Pools> pools_;
 };

@@ -1,0 +1,257 @@
+// The kith program as its users run it: what goes to stdout, exit codes, and two processes that talk over QUIC.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/child_process.h"
+
+namespace kith::test {
+namespace {
+
+using support::ChildProcess;
+using support::Exit;
+using support::Json;
+using support::Timeout;
+
+constexpr Timeout kPatience{20'000};
+const char* const kPeerId = "QmcgpsyWgH8Y8ajJz1Cu72KnS5uo2Aa2LpzU7kinSupNKC";
+const char* const kPeerIdAsCid = "bafzbeigvf25ytwc3akrijfecaotc74udrhcxzh2cx3we5qqnw5vgrei4bm";
+
+std::unique_ptr<ChildProcess> start(std::vector<std::string> words) {
+  words.insert(words.begin(), KITH_PROGRAM);
+  // Our own standard error would fill with the messages that the tests provoke.
+  return ChildProcess::spawn(words, {.environment = {"KITH_KEY="}, .is_quiet = true});
+}
+
+struct Output {
+  std::string text;
+  int code = -1;
+  Json json() const { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
+};
+
+Output run(std::vector<std::string> words) {
+  Output out;
+  const std::unique_ptr<ChildProcess> child = start(std::move(words));
+  if (!child) return out;
+  while (const auto line = child->read_line(kPatience)) out.text += *line + "\n";
+  if (const auto exit = child->wait(kPatience)) out.code = exit->code;
+  return out;
+}
+
+// A folder that goes with the test.
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (std::filesystem::temp_directory_path() / "kith-cli-XXXXXX").string();
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  std::string path(const char* name) const { return folder_ + "/" + name; }
+
+  // Starts a listener on a free port of 127.0.0.1; its address with /p2p in `address_`.
+  void listen(std::vector<std::string> more = {}) {
+    std::vector<std::string> words = {"listen", "--listen", "/ip4/127.0.0.1/udp/0/quic-v1"};
+    words.insert(words.end(), more.begin(), more.end());
+    listener_ = start(words);
+    ASSERT_TRUE(listener_);
+    const std::optional<std::string> line = listener_->read_line(kPatience);
+    ASSERT_TRUE(line.has_value());
+    const Json json = Json::parse(*line, nullptr, false);
+    address_ = json.is_discarded() ? *line : json["addrs"][0].get<std::string>();
+    ASSERT_TRUE(address_.starts_with("/ip4/127.0.0.1/udp/")) << address_;
+  }
+  std::string address_without_peer() const { return address_.substr(0, address_.find("/p2p/")); }
+  std::string peer_of_listener() const { return address_.substr(address_.find("/p2p/") + 5); }
+
+  std::string folder_;
+  std::string address_;
+  std::unique_ptr<ChildProcess> listener_;
+};
+
+TEST_F(Cli, SaysItsVersion) {
+  const Output out = run({"--version"});
+  EXPECT_EQ(out.code, 0);
+  EXPECT_TRUE(out.text.starts_with("kith ")) << out.text;
+}
+
+TEST_F(Cli, HelpsWithExamples) {
+  for (const char* command : {"listen", "ping", "identify", "addr", "id"}) {
+    const Output out = run({command, "--help"});
+    EXPECT_EQ(out.code, 0) << command;
+    EXPECT_NE(out.text.find("Example"), std::string::npos) << command;
+  }
+}
+
+TEST_F(Cli, ExitsWith2OnWrongUsage) {
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {},
+           {"frobnicate"},
+           {"key"},
+           {"ping"},
+           {"ping", "127.0.0.1:4001"},
+           {"ping", "--count", "x", "/ip4/127.0.0.1/udp/1/quic-v1"},
+           {"ping", "--timeout", "0", "/ip4/127.0.0.1/udp/1/quic-v1"},
+           {"listen", "--listen", "/ip4/300.0.0.1"},
+           {"key", "gen", "--type", "dsa"},
+           {"key", "gen", "--bits", "4096"},
+           {"id"}}) {
+    const Output out = run(words);
+    EXPECT_EQ(out.code, 2) << testing::PrintToString(words);
+    EXPECT_EQ(out.text, "") << "usage errors go to stderr";
+  }
+}
+
+TEST_F(Cli, MakesPrivateKeyFilesOfEveryTypeAndReadsThem) {
+  for (const char* type : {"ed25519", "secp256k1", "ecdsa", "rsa"}) {
+    const std::string file = path(type);
+    const Output made = run({"key", "gen", "--type", type, "-o", file});
+    ASSERT_EQ(made.code, 0) << type;
+    struct stat info {};
+    ASSERT_EQ(stat(file.c_str(), &info), 0);
+    EXPECT_EQ(info.st_mode & 0777, 0600u) << type;
+    const Json shown = run({"key", "show", "--json", file}).json();
+    ASSERT_TRUE(shown.is_object()) << type;
+    EXPECT_EQ(shown["peer_id"].get<std::string>() + "\n", made.text);
+    EXPECT_EQ(run({"id", "--key", file}).text, made.text);
+    EXPECT_EQ(run({"id", "--cid", "--key", file}).text,
+              shown["peer_id_cid"].get<std::string>() + "\n");
+  }
+}
+
+TEST_F(Cli, NeverReplacesAKeyUnlessForced) {
+  const std::string file = path("key");
+  const std::string first = run({"key", "gen", "-o", file}).text;
+  EXPECT_EQ(run({"key", "gen", "-o", file}).code, 1);
+  EXPECT_EQ(run({"id", "--key", file}).text, first);
+  const Output forced = run({"key", "gen", "--force", "-o", file});
+  EXPECT_EQ(forced.code, 0);
+  EXPECT_NE(forced.text, first);
+  EXPECT_EQ(run({"id", "--key", file}).text, forced.text);
+}
+
+TEST_F(Cli, RefusesWhatIsNoKey) {
+  const std::string file = path("text");
+  std::ofstream(file) << "-----BEGIN PRIVATE KEY-----\n";
+  EXPECT_EQ(run({"id", "--key", file}).code, 1);
+  EXPECT_EQ(run({"id", "--key", path("missing")}).code, 1);
+}
+
+TEST_F(Cli, ConvertsPeerIds) {
+  EXPECT_EQ(run({"id", "--cid", kPeerId}).text, std::string(kPeerIdAsCid) + "\n");
+  EXPECT_EQ(run({"id", kPeerIdAsCid}).text, std::string(kPeerId) + "\n");
+  EXPECT_EQ(run({"id", "nobody"}).code, 1);
+}
+
+TEST_F(Cli, ExplainsMultiaddrs) {
+  const Output out =
+      run({"addr", "--json", "/ip4/127.0.0.1/udp/4001/quic-v1/p2p/" + std::string(kPeerIdAsCid)});
+  ASSERT_EQ(out.code, 0);
+  const Json json = out.json();
+  EXPECT_EQ(json["multiaddr"], "/ip4/127.0.0.1/udp/4001/quic-v1/p2p/" + std::string(kPeerId));
+  EXPECT_EQ(json["components"].size(), 4u);
+  EXPECT_EQ(json["components"][1]["hex"], "91020fa1");
+  EXPECT_EQ(json["can_dial"], true);
+  EXPECT_EQ(json["can_listen"], false);
+  EXPECT_EQ(run({"addr", "/ip4/127.0.0.1/udp"}).code, 1);
+}
+
+TEST_F(Cli, SaysWhatItCannotDial) {
+  for (const char* address :
+       {"/ip4/127.0.0.1/tcp/4001", "/dns4/localhost/udp/1/quic-v1", "/ip4/1.2.3.4/udp/1/quic",
+        "/ip4/1.2.3.4/udp/1/quic-v1/webtransport", "/ip4/1.2.3.4/udp/0/quic-v1",
+        "/ip4/0.0.0.0/udp/1/quic-v1", "/ip4/1.2.3.4", "/ip4/1.2.3.4/udp/1"}) {
+    const Json json = run({"addr", "--json", address}).json();
+    EXPECT_EQ(json["can_dial"], false) << address;
+    EXPECT_GT(json["why_not_dial"].get<std::string>().size(), 20u) << address;
+    EXPECT_EQ(run({"ping", address}).code, 1) << address;
+  }
+}
+
+TEST_F(Cli, PingsAListener) {
+  listen();
+  const Output out = run({"ping", "-c", "3", "-i", "0", "--json", address_});
+  EXPECT_EQ(out.code, 0);
+  EXPECT_NE(out.text.find(R"("sent":3,"received":3)"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find(peer_of_listener()), std::string::npos) << out.text;
+  const Output plain = run({"ping", "-c", "2", "-i", "0", "--new-stream", address_without_peer()});
+  EXPECT_EQ(plain.code, 0);
+  EXPECT_NE(plain.text.find("2 sent, 2 received"), std::string::npos) << plain.text;
+}
+
+TEST_F(Cli, IdentifiesAListener) {
+  listen();
+  const Output out = run({"identify", "--json", address_});
+  EXPECT_EQ(out.code, 0);
+  const Json json = out.json();
+  EXPECT_EQ(json["peer_id"], peer_of_listener());
+  EXPECT_TRUE(json["agent"].get<std::string>().starts_with("kith/")) << out.text;
+  EXPECT_EQ(json["listen_addrs"][0], address_without_peer());
+  EXPECT_TRUE(json["observed_addr"].get<std::string>().starts_with("/ip4/127.0.0.1/udp/"))
+      << out.text;
+  EXPECT_NE(out.text.find("/ipfs/ping/1.0.0"), std::string::npos) << out.text;
+}
+
+TEST_F(Cli, KeepsItsPeerIdWithAKey) {
+  const std::string file = path("key");
+  const std::string id = run({"key", "gen", "-o", file}).text;
+  listen({"--key", file});
+  EXPECT_EQ(peer_of_listener() + "\n", id);
+}
+
+TEST_F(Cli, RefusesAnotherPeerThanTheOneNamed) {
+  listen();
+  EXPECT_EQ(run({"ping", address_without_peer() + "/p2p/" + kPeerId}).code, 1);
+  EXPECT_EQ(run({"identify", address_without_peer() + "/p2p/" + kPeerId}).code, 1);
+}
+
+TEST_F(Cli, FailsWhereNobodyListens) {
+  listen();
+  listener_->kill(SIGKILL);
+  ASSERT_TRUE(listener_->wait(kPatience));
+  EXPECT_EQ(run({"ping", "--timeout", "2", address_}).code, 1);
+}
+
+TEST_F(Cli, RefusesAPortThatIsTaken) {
+  listen();
+  EXPECT_EQ(run({"listen", "--listen", address_without_peer()}).code, 1);
+}
+
+TEST_F(Cli, EndsInGoodOrderOnSignals) {
+  for (const int signal : {SIGINT, SIGTERM}) {
+    listen();
+    listener_->kill(signal);
+    const auto exit = listener_->wait(kPatience);
+    ASSERT_TRUE(exit);
+    EXPECT_EQ(*exit, (Exit{0, 0})) << "signal " << signal;
+  }
+}
+
+TEST_F(Cli, SumsUpAnEndlessPingOnInterrupt) {
+  listen();
+  const std::unique_ptr<ChildProcess> ping =
+      start({"ping", "-c", "0", "-i", "0.01", "--json", address_});
+  ASSERT_TRUE(ping);
+  ASSERT_FALSE(ping->read_event("ping", kPatience).is_discarded());
+  ping->kill(SIGINT);
+  EXPECT_FALSE(ping->read_event("summary", kPatience).is_discarded());
+  EXPECT_EQ(ping->wait(kPatience), (Exit{0, 0}));
+}
+
+TEST_F(Cli, ReportsConnectionsAsJsonLines) {
+  listen({"--json"});
+  ASSERT_EQ(run({"identify", address_}).code, 0);
+  const Json connected = listener_->read_event("connected", kPatience);
+  ASSERT_FALSE(connected.is_discarded());
+  const Json identified = listener_->read_event("identified", kPatience);
+  ASSERT_FALSE(identified.is_discarded());
+  EXPECT_EQ(identified["peer_id"], connected["peer_id"]);
+  EXPECT_FALSE(listener_->read_event("disconnected", kPatience).is_discarded());
+}
+
+}  // namespace
+}  // namespace kith::test

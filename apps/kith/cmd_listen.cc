@@ -1,0 +1,116 @@
+// kith listen: a node that serves ping and identify until it is told to stop.
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "node.h"
+#include "output.h"
+
+namespace cli {
+
+namespace {
+
+struct ListenOptions {
+  std::vector<std::string> listen;
+  std::string key_file;
+  bool json = false;
+};
+
+// With --json, what happens to connections goes to stdout, too. A callback may not throw: a reader that has gone away
+// ends the program by SIGPIPE, and a full disk costs the event.
+class Events final : public NodeObserver {
+ public:
+  void on_connected(kith_connection* c) override { print("connected", c, Json::object()); }
+  void on_identified(kith_connection* c, const PeerInfo& info) override {
+    print("identified", c, {{"agent", info.agent}, {"protocols", info.protocols}});
+  }
+  void on_disconnected(kith_connection* c, const kith_error& error) override {
+    print("disconnected", c, {{"reason", error.message}});
+  }
+
+ private:
+  static void print(const char* event, kith_connection* c, const Json& more) {
+    Json line = {{"event", event},
+                 {"peer_id", kith_connection_peer_id(c)},
+                 {"remote_addr", kith_connection_remote_address(c)}};
+    line.update(more);
+    try {
+      print_event(line);
+    } catch (const Failure& f) {
+      spdlog::error("{}", f.what());
+    }
+  }
+};
+
+void listen_on(const Node& node, const std::string& text) {
+  kith_error error{};
+  const kith_status status = kith_host_listen(node.host(), text.c_str(), &error);
+  if (status == KITH_OK) return;
+  std::string hint;
+  if (status == KITH_ERR_ADDRESS_IN_USE) hint = ". Take another port, or 0 for any that is free.";
+  throw Failure(error.message + hint);
+}
+
+// Every IPv4 address of the machine on a free UDP port, and its IPv6 addresses on the same one.
+void listen_everywhere(const Node& node) {
+  listen_on(node, "/ip4/0.0.0.0/udp/0/quic-v1");
+  const std::vector<std::string> v4 = node.addresses();
+  const std::string port = v4.empty() ? "0" : parse_address(v4.front()).value_of("udp");
+  try {
+    listen_on(node, "/ip6/::/udp/" + port + "/quic-v1");
+  } catch (const Failure& f) {
+    spdlog::info("not on IPv6: {}", f.what());
+  }
+}
+
+int serve(const ListenOptions& o, int verbosity) {
+  for (const std::string& text : o.listen) {
+    if (const auto why = why_not_listen(parse_address_argument(text))) {
+      throw Failure("cannot listen on " + text + ": " + *why);
+    }
+  }
+  Events events;
+  Node node(o.key_file, verbosity, o.json ? &events : nullptr);
+  for (const std::string& text : o.listen) listen_on(node, text);
+  if (o.listen.empty()) listen_everywhere(node);
+  const std::vector<std::string> addresses = node.addresses();
+  if (o.json) {
+    print_event({{"event", "listening"}, {"peer_id", node.peer_id()}, {"addrs", addresses}});
+  } else {
+    for (const std::string& a : addresses) print_line(a);
+  }
+  if (isatty(STDERR_FILENO) && !o.json) {
+    std::fprintf(stderr, "Serving ping and identify. Ctrl-C stops.\n");
+  }
+  node.wait([] { return false; });
+  spdlog::info("stopping");
+  return kOk;
+}
+
+}  // namespace
+
+void add_listen_command(Program& program) {
+  auto o = std::make_shared<ListenOptions>();
+  CLI::App* listen =
+      program.app.add_subcommand("listen", "Run a node that answers ping and identify");
+  listen
+      ->add_option("--listen", o->listen,
+                   "Where to listen; may come more than once. Port 0: any free one.\n"
+                   "[all addresses of the machine, one free UDP port]")
+      ->type_name("MADDR");
+  add_key(listen, &o->key_file);
+  add_json(listen, &o->json, "Print JSON lines: listening, connected, identified, disconnected");
+  listen->footer(
+      "Prints the multiaddrs that reach the node, one per line, and serves until Ctrl-C or "
+      "SIGTERM, which\n"
+      "end it in good order. Without --key it has a new peer id each time.\n\n"
+      "Examples:\n  kith listen\n  kith listen --key node.key --listen "
+      "/ip4/0.0.0.0/udp/4001/quic-v1\n"
+      "  kith listen -v --listen /ip6/::1/udp/0/quic-v1");
+  program.on(listen, [o, &program] { return serve(*o, program.verbosity); });
+}
+
+}  // namespace cli

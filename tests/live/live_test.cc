@@ -1,0 +1,263 @@
+// A live node under attack: a raw peer in its own process does over the network what an honest stack never would. After
+// each attack the connection or stream in question is gone with an error that says what was wrong, and an honest peer has
+// been served throughout.
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include "base/limits.h"
+#include "tests/support/child_process.h"
+#include "tests/support/test_node.h"
+
+namespace kith::test {
+namespace {
+
+using support::ChildProcess;
+using support::Exit;
+using support::Json;
+
+constexpr size_t kMiB = 1 << 20;
+
+class Live : public testing::Test {
+ protected:
+  void SetUp() override {
+    node_ = TestNode::create();
+    ASSERT_TRUE(node_);
+    honest_ = TestNode::create({}, {"/ip4/127.0.0.1/udp/0/quic-v1"}, &node_->runtime());
+    ASSERT_TRUE(honest_);
+    ASSERT_NE(honest_->connect(node_->address()), nullptr) << honest_->failure;
+    honest_connection_ = honest_->host().swarm().find(node_->host().id());
+  }
+  void TearDown() override {
+    // The honest connection from before the attack works, and a new peer can connect.
+    EXPECT_EQ(honest_->num_disconnected, 0U) << honest_->last_disconnect;
+    EXPECT_EQ(honest_->echo(*honest_connection_, 100'000), "");
+    auto late = TestNode::create({}, {}, &node_->runtime());
+    swarm::PeerConnection* c = late->connect(node_->address());
+    ASSERT_TRUE(c) << late->failure;
+    EXPECT_EQ(late->echo(*c, 1000), "");
+  }
+
+  std::string port() const {
+    const wire::Multiaddr a = node_->host().swarm().listen_addresses()[0];
+    return a.find(wire::proto::kUdp)->value_text();
+  }
+
+  // Runs the attacker with `words` (after its name) to its end, while the honest peer goes on being served. Returns its exit
+  // code: 0 when the node reacted as it should, seen from outside.
+  int run(std::vector<std::string> words, Json* done = nullptr) {
+    words.insert(words.begin(), KITH_ATTACKER);
+    std::unique_ptr<ChildProcess> attacker = ChildProcess::spawn(words);
+    if (!attacker) return -1;
+    std::optional<Exit> exit;
+    int num_echoes = 0;
+    while (!exit && num_echoes < 2000) {
+      EXPECT_EQ(honest_->echo(*honest_connection_, 1000), "") << "during " << words.back();
+      ++num_echoes;
+      node_->run_until([&] { return (exit = attacker->wait(support::Timeout(0))).has_value(); },
+                       milliseconds(50));
+    }
+    const Json last = attacker->read_event("done", support::Timeout(1000));
+    if (done) *done = last;
+    EXPECT_TRUE(exit) << "the attacker did not end";
+    if (!exit || exit->code != 0) {
+      ADD_FAILURE() << (last.is_object() ? last.dump() : "no last line");
+      for (const std::string& line : attacker->skipped()) std::printf("    %s\n", line.c_str());
+    }
+    return exit ? exit->code : -1;
+  }
+  // The attacker dials the node.
+  int attack(std::vector<std::string> scenario, Json* done = nullptr) {
+    scenario.insert(scenario.begin(), {"client", "127.0.0.1", port()});
+    return run(std::move(scenario), done);
+  }
+  // The node dials the attacker, which must not become a connection; returns the error.
+  std::string dial_attacker(std::vector<std::string> scenario) {
+    scenario.insert(scenario.begin(), {KITH_ATTACKER, "server", "0"});
+    std::unique_ptr<ChildProcess> server = ChildProcess::spawn(scenario);
+    if (!server) return "no attacker";
+    const Json listening = server->read_event("listening", support::Timeout(10'000));
+    if (!listening.is_object()) return "the attacker does not listen";
+    const std::string address =
+        "/ip4/127.0.0.1/udp/" + std::to_string(listening.value("port", 0)) + "/quic-v1";
+    EXPECT_EQ(node_->connect(address), nullptr);
+    return node_->failure;
+  }
+  static bool mentions(const std::vector<std::string>& errors, std::string_view text) {
+    return std::any_of(errors.begin(), errors.end(),
+                       [&](const std::string& e) { return e.find(text) != std::string::npos; });
+  }
+  static std::string dump(const std::vector<std::string>& errors) {
+    std::string out;
+    for (const std::string& e : errors) out += "\n    " + e;
+    return out;
+  }
+  void expect_inbound_failure(std::string_view text) {
+    node_->run_until([&] { return mentions(node_->inbound_failures, text); }, seconds(15));
+    EXPECT_TRUE(mentions(node_->inbound_failures, text)) << text << dump(node_->inbound_failures);
+  }
+  void expect_stream_failure(std::string_view text) {
+    node_->run_until([&] { return mentions(node_->stream_failures, text); }, seconds(15));
+    EXPECT_TRUE(mentions(node_->stream_failures, text)) << text << dump(node_->stream_failures);
+  }
+  static size_t rss() { return support::resident_bytes(getpid()); }
+
+  std::unique_ptr<TestNode> node_;
+  std::unique_ptr<TestNode> honest_;
+  swarm::PeerConnection* honest_connection_ = nullptr;
+};
+
+TEST_F(Live, TheAttackerIsAGoodPeerWhenAsked) {
+  EXPECT_EQ(attack({"good"}), 0);
+  EXPECT_EQ(attack({"good", "--host-key", "rsa8192"}), 0);
+  EXPECT_EQ(attack({"good", "--critical", "1", "--sni", "example.com"}), 0);
+}
+
+// Each bad certificate, in both roles, with what the error must say.
+struct BadCertificate {
+  const char* scenario;
+  const char* error;
+};
+class LiveCertificate : public Live, public testing::WithParamInterface<BadCertificate> {};
+
+TEST_P(LiveCertificate, IsRefusedFromADialer) {
+  EXPECT_EQ(attack({GetParam().scenario}), 0);
+  expect_inbound_failure(GetParam().error);
+  EXPECT_EQ(node_->num_connected, 1U);  // the honest peer
+}
+
+TEST_P(LiveCertificate, IsRefusedFromAListener) {
+  const std::string error = dial_attacker({GetParam().scenario});
+  EXPECT_NE(error.find(GetParam().error), std::string::npos) << error;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, LiveCertificate,
+    testing::Values(BadCertificate{"two-certificates", "BAD_CERTIFICATE"},
+                    BadCertificate{"bad-extension-signature", "BAD_SIGNATURE"},
+                    BadCertificate{"extension-missing", "BAD_CERTIFICATE"},
+                    BadCertificate{"extension-twice", "BAD_CERTIFICATE"},
+                    BadCertificate{"garbage-extension", "BAD_CERTIFICATE"},
+                    BadCertificate{"unknown-critical-extension", "BAD_CERTIFICATE"},
+                    BadCertificate{"self-signature-broken", "BAD_SIGNATURE"},
+                    BadCertificate{"oversized-certificate", "BAD_CERTIFICATE"},
+                    BadCertificate{"expired", "BAD_CERTIFICATE"},
+                    BadCertificate{"not-yet-valid", "BAD_CERTIFICATE"},
+                    BadCertificate{"rsa16384-host-key", "UNSUPPORTED_KEY"},
+                    BadCertificate{"rsa1024-host-key", "UNSUPPORTED_KEY"}),
+    [](const testing::TestParamInfo<BadCertificate>& p) {
+      std::string name = p.param.scenario;
+      std::replace(name.begin(), name.end(), '-', '_');
+      return name;
+    });
+
+TEST_F(Live, NoCertificateIsRefused) {
+  EXPECT_EQ(attack({"no-certificate"}), 0);
+  expect_inbound_failure("no certificate");
+}
+
+TEST_F(Live, AnotherApplicationProtocolIsRefused) { EXPECT_EQ(attack({"wrong-alpn"}), 0); }
+
+TEST_F(Live, AnotherPeerThanTheOneDialedIsRefused) {
+  std::unique_ptr<ChildProcess> server = ChildProcess::spawn({KITH_ATTACKER, "server", "0", "good"});
+  ASSERT_TRUE(server);
+  const Json listening = server->read_event("listening", support::Timeout(10'000));
+  ASSERT_TRUE(listening.is_object());
+  const std::string other = "12D3KooWJRSrypvnpHgc6ZAgyCni4KcSmbV7uGRaMw5LgMKT18fq";
+  const std::string address = "/ip4/127.0.0.1/udp/" + std::to_string(listening.value("port", 0)) + "/quic-v1/p2p/";
+  EXPECT_EQ(node_->connect(address + other), nullptr);
+  EXPECT_NE(node_->failure.find("PEER_ID_MISMATCH"), std::string::npos) << node_->failure;
+  EXPECT_NE(node_->failure.find(other), std::string::npos) << node_->failure;
+  EXPECT_NE(node_->failure.find(listening.value("peer_id", "?")), std::string::npos) << node_->failure;
+}
+
+TEST_F(Live, AHandshakeDribbledPastTheDeadlineIsCutOff) {
+  EXPECT_EQ(attack({"dribbled-handshake"}), 0);
+  expect_inbound_failure("no complete handshake");
+}
+
+TEST_F(Live, MultistreamOversizedLine) {
+  EXPECT_EQ(attack({"multistream-oversized-line"}), 0);
+  expect_stream_failure("MESSAGE_TOO_LARGE");
+}
+
+TEST_F(Live, MultistreamEndlessLine) {
+  EXPECT_EQ(attack({"multistream-endless-line"}), 0);
+  expect_stream_failure("multistream");
+}
+
+TEST_F(Live, MultistreamBadVarint) {
+  EXPECT_EQ(attack({"multistream-bad-varint"}), 0);
+  expect_stream_failure("MALFORMED");
+}
+
+TEST_F(Live, MultistreamManyProposals) {
+  EXPECT_EQ(attack({"multistream-many-proposals"}), 0);
+  expect_stream_failure("LIMIT");
+}
+
+TEST_F(Live, MultistreamSilenceAndDribbleEndAtTheDeadline) {
+  EXPECT_EQ(attack({"multistream-silence"}), 0);
+  expect_stream_failure("TIMEOUT");
+  EXPECT_EQ(attack({"multistream-dribble"}), 0);
+}
+
+TEST_F(Live, IdentifyOfOneMebibyte) {
+  EXPECT_EQ(attack({"identify-1mib"}), 0);
+  node_->run_until([&] { return !node_->identify_failures.empty(); }, seconds(15));
+  EXPECT_TRUE(mentions(node_->identify_failures, "MESSAGE_TOO_LARGE")) << dump(node_->identify_failures);
+}
+
+TEST_F(Live, IdentifyWithoutEnd) {
+  EXPECT_EQ(attack({"identify-endless"}), 0);
+  node_->run_until([&] { return !node_->identify_failures.empty(); }, seconds(15));
+  EXPECT_TRUE(mentions(node_->identify_failures, "LIMIT")) << dump(node_->identify_failures);
+}
+
+TEST_F(Live, IdentifyWithTenThousandAddresses) { EXPECT_EQ(attack({"identify-many"}), 0); }
+
+TEST_F(Live, IdentifyThatNeverAnswers) {
+  EXPECT_EQ(attack({"identify-silent"}), 0);
+  node_->run_until([&] { return !node_->identify_failures.empty(); }, seconds(15));
+  EXPECT_TRUE(mentions(node_->identify_failures, "TIMEOUT")) << dump(node_->identify_failures);
+}
+
+TEST_F(Live, PingsThatAreNeverReadPauseTheirSender) {
+  const size_t before = rss();
+  EXPECT_EQ(attack({"ping-flood-unread"}), 0);
+  EXPECT_LT(rss(), before + 16 * kMiB);
+}
+
+TEST_F(Live, APingCutShortIsAnError) {
+  EXPECT_EQ(attack({"ping-short"}), 0);
+  expect_stream_failure("ping");
+}
+
+TEST_F(Live, NoMoreStreamsThanTheLimit) {
+  EXPECT_EQ(attack({"open-streams", "1000", "--max", std::to_string(limits::kStreamsPerConnection)}), 0);
+}
+
+TEST_F(Live, ResetChurnCostsNoMemory) {
+  EXPECT_EQ(attack({"reset-churn", "2000"}), 0);  // pools fill
+  const size_t before = rss();
+  EXPECT_EQ(attack({"reset-churn", "20000"}), 0);
+  EXPECT_LT(rss(), before + 4 * kMiB);
+}
+
+TEST_F(Live, EmptyDatagramsCostNoMemory) {
+  EXPECT_EQ(attack({"empty-datagrams", "10000"}), 0);
+  const size_t before = rss();
+  EXPECT_EQ(attack({"empty-datagrams", "100000"}), 0);
+  EXPECT_LT(rss(), before + 1 * kMiB);
+}
+
+TEST_F(Live, GarbageInitialsCostLittleMemory) {
+  const size_t before = rss();
+  EXPECT_EQ(attack({"garbage-initials", "10000"}), 0);
+  EXPECT_LT(rss(), before + 16 * kMiB);
+}
+
+TEST_F(Live, HalfHandshakesEndAtTheDeadline) { EXPECT_EQ(attack({"half-handshakes", "300"}), 0); }
+
+}  // namespace
+}  // namespace kith::test

@@ -1,5 +1,6 @@
 // Scenarios of datagrams that are no QUIC connection: empty, garbage Initials, garbage short
 // headers, random. Format: RFC 9000 section 17.
+#include <algorithm>
 #include <random>
 
 #include "tests/attacker/flood.h"

@@ -1,4 +1,5 @@
 // Scenarios about handshakes that are slow, halved, damaged or finished late.
+#include <algorithm>
 #include <random>
 #include <thread>
 

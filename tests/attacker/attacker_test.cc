@@ -1,5 +1,6 @@
-// Tests of the attacker itself, against another attacker. A server that verifies nothing stands for the worst node: the
-// attacker must notice that it accepts everything. What honest nodes do is the matter of the live tests.
+// Tests of the attacker itself, against another attacker. A server that verifies nothing stands for
+// the worst node: the attacker must notice that it accepts everything. What honest nodes do is the
+// matter of the live tests.
 #include <gtest/gtest.h>
 
 #include "tests/support/child_process.h"
@@ -15,7 +16,8 @@ std::vector<std::string> command(std::initializer_list<std::string> words) {
   return out;
 }
 
-// Runs a client scenario against a server that accepts everything; gives its exit code and last line.
+// Runs a client scenario against a server that accepts everything; gives its exit code and last
+// line.
 class AttackerTest : public testing::Test {
  protected:
   int run(std::initializer_list<std::string> scenario, Json& done) {

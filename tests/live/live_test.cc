@@ -168,7 +168,7 @@ TEST_F(Live, AnotherPeerThanTheOneDialedIsRefused) {
   EXPECT_EQ(node_->connect(address + other), nullptr);
   EXPECT_NE(node_->failure.find("PEER_ID_MISMATCH"), std::string::npos) << node_->failure;
   EXPECT_NE(node_->failure.find(other), std::string::npos) << node_->failure;
-  EXPECT_NE(node_->failure.find(listening.value("peer_id", "?")), std::string::npos) << node_->failure;
+  EXPECT_NE(node_->failure.find(listening.value("peer_id_text", "?")), std::string::npos) << node_->failure;
 }
 
 TEST_F(Live, AHandshakeDribbledPastTheDeadlineIsCutOff) {

@@ -129,7 +129,8 @@ ChildProcess::~ChildProcess() {
   }
 }
 
-// Reads what the pipe has into pending_, waiting for it at most until `deadline`. False when nothing came.
+// Reads what the pipe has into pending_, waiting for it at most until `deadline`. False when
+// nothing came.
 bool ChildProcess::fill(Clock::time_point deadline) {
   if (output_ < 0) return false;
   pollfd waiting{output_, POLLIN, 0};

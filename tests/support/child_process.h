@@ -1,5 +1,5 @@
-// Runs another program from a test: its standard input and output are pipes, its lines are read with a deadline, and
-// it never outlives the test. For the live and interoperability tests.
+// Runs another program from a test: its standard input and output are pipes, its lines are read
+// with a deadline, and it never outlives the test. For the live and interoperability tests.
 #pragma once
 
 #include <sys/types.h>
@@ -40,8 +40,8 @@ struct Exit {
 // One child process. Not thread-safe.
 class ChildProcess {
  public:
-  // spawn starts `words[0]`, looked up in PATH if it has no slash, with the other words as its arguments. Null if it could
-  // not be started.
+  // spawn starts `words[0]`, looked up in PATH if it has no slash, with the other words as its
+  // arguments. Null if it could not be started.
   static std::unique_ptr<ChildProcess> spawn(const std::vector<std::string>& words,
                                              const SpawnOptions& options = {});
   // Kills the process if it still runs.
@@ -51,15 +51,16 @@ class ChildProcess {
 
   pid_t pid() const { return pid_; }
 
-  // read_line returns the next line of standard output without its newline; nothing at the end of the output or after
-  // `timeout`. A last line without newline counts.
+  // read_line returns the next line of standard output without its newline; nothing at the end of
+  // the output or after `timeout`. A last line without newline counts.
   std::optional<std::string> read_line(Timeout timeout);
 
-  // read_json returns the next line as JSON; a discarded value (is_discarded()) if there is none in time or it is no JSON.
+  // read_json returns the next line as JSON; a discarded value (is_discarded()) if there is none in
+  // time or it is no JSON.
   Json read_json(Timeout timeout);
 
-  // read_json_where skips lines until one is an object whose `key` is the string `value`; discarded if none comes in time.
-  // The skipped lines are kept in `skipped`.
+  // read_json_where skips lines until one is an object whose `key` is the string `value`; discarded
+  // if none comes in time. The skipped lines are kept in `skipped`.
   Json read_json_where(const std::string& key, const std::string& value, Timeout timeout);
   // read_event is read_json_where with the key "event".
   Json read_event(const std::string& name, Timeout timeout) {
@@ -68,11 +69,13 @@ class ChildProcess {
   // The lines that read_json_where passed over, oldest first; for messages of failed tests.
   const std::vector<std::string>& skipped() const { return skipped_; }
 
-  // write writes all of `text` to standard input; false if the process does not take it within 10 s or has closed it.
+  // write writes all of `text` to standard input; false if the process does not take it within 10 s
+  // or has closed it.
   bool write(std::string_view text);
   void close_stdin();
 
-  // wait returns how the process ended; nothing if it still runs after `timeout`. May be called again.
+  // wait returns how the process ended; nothing if it still runs after `timeout`. May be called
+  // again.
   std::optional<Exit> wait(Timeout timeout);
   // Sends `signal`; does not wait.
   void kill(int signal);
@@ -89,10 +92,12 @@ class ChildProcess {
   std::optional<Exit> exit_;
 };
 
-// resident_bytes returns the memory of process `pid` that is in RAM (RSS); 0 if there is no such process.
+// resident_bytes returns the memory of process `pid` that is in RAM (RSS); 0 if there is no such
+// process.
 uint64_t resident_bytes(pid_t pid);
 
-// open_files returns how many file descriptors process `pid` has open; 0 if there is no such process.
+// open_files returns how many file descriptors process `pid` has open; 0 if there is no such
+// process.
 size_t open_files(pid_t pid);
 
 }  // namespace kith::support

@@ -30,8 +30,7 @@ static const kith_stream_handler handler = {.struct_size = sizeof handler,
                                             .on_stop = on_abandoned};
 
 static void on_stream(void* user, kith_stream* stream, const char* protocol) {
-  (void)user, (void)protocol;
-  kith_stream_set_handler(stream, &handler);
+  (void)user, (void)protocol, (void)kith_stream_set_handler(stream, &handler);
 }
 
 int main(int argc, char** argv) {

@@ -39,7 +39,7 @@ void usage(const std::vector<Scenario>& scenarios) {
       "exit code: 0 the node reacted as it should, 1 it did not, 2 the attacker itself failed\n\n"
       "scenarios:\n");
   for (const Scenario& scenario : scenarios) {
-    std::printf("  %-28s %s\n", scenario.name.c_str(), scenario.help.c_str());
+    std::printf("  %-30s %s\n", scenario.name.c_str(), scenario.help.c_str());
   }
   std::printf("\noptions:\n%s", options_help().c_str());
 }

@@ -27,7 +27,6 @@ constexpr Key kKeys[] = {
     {"certificates", "certificates in the chain, for two-certificates (2)"},
     {"padding", "bytes of filler extension in the certificate"},
     {"count", "the same as COUNT"},
-    {"streams", "streams used at once (1)"},
     {"when", "start, acked or mix: when reset-churn resets a stream (mix)"},
     {"max", "the most that the node may allow: see the scenarios"},
     {"length", "announced line length, for multistream-endless-line (1024)"},
@@ -45,7 +44,7 @@ constexpr Key kKeys[] = {
     {"datagrams", "datagrams of a ClientHello that half-handshakes sends (all)"},
     {"hold", "seconds that something is held back or kept open"},
     {"percent", "share of datagrams that corrupted-handshake damages (30)"},
-    {"random-seed", "seed of everything random in a run (1)"},
+    {"random-seed", "seed of random datagrams and of damage (1)"},
 };
 
 bool is_known(const std::string& name) {

@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Runs test suites and checks, and counts.
+
+    tests/run.py [--checks] [BUILD[:SUITES]]...
+
+BUILD is a build folder; every GoogleTest program BUILD/suites/test_* is a suite. SUITES chooses by name: `wire,crypto`
+only these, `-live,-interop` all but these. --checks adds the layering, formatting and clang-tidy of the tree, each
+as one test; clang-tidy needs the first BUILD.
+
+Prints a line for each suite, what failed, and last the line `N passed, N failed` or `N passed, N failed, N skipped`.
+Exits 1 if anything failed or nothing ran, and in CI (CI=true) if anything was skipped."""
+import collections
+import concurrent.futures
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCES = ("src", "include", "apps", "tests", "fuzz", "bench", "examples")
+SUFFIXES = {".h", ".hpp", ".c", ".cc"}
+# These measure time or memory, or load the machine: nothing runs beside them.
+ALONE = {"live", "interop", "conformance", "cli", "cpp_api"}
+TIMEOUT_S = 900
+TAIL = 40  # lines of a suite that crashed
+
+
+@dataclasses.dataclass
+class Outcome:
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0
+    details: str = ""  # of what failed
+    reasons: collections.Counter = dataclasses.field(default_factory=collections.Counter)  # of what was skipped
+
+    def line(self):
+        skipped = f", {self.skipped} skipped" if self.skipped else ""
+        return f"{self.name:24} {self.passed:5} passed, {self.failed} failed{skipped}  ({self.seconds:.1f} s)"
+
+
+def run_command(command, log, timeout, cwd=ROOT):
+    """Runs `command` with its output in the file `log`. Returns its exit code, negative for a signal, None if it was
+    killed after `timeout` seconds; nothing that it started survives it."""
+    with open(log, "wb") as out:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=cwd,
+                                 start_new_session=True)
+        try:
+            return child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            try:
+                os.killpg(child.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+            child.wait()
+
+
+def ending(code):
+    if code is None:
+        return f"did not end within {TIMEOUT_S} s"
+    return f"ended by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def read_results(outcome, results):
+    """Counts GoogleTest's JSON report into `outcome`."""
+    for group in results["testsuites"]:
+        for test in group["testsuite"]:
+            if test.get("status") == "NOTRUN":
+                continue
+            if test.get("failures"):
+                outcome.failed += 1
+                text = "\n".join(f["failure"] for f in test["failures"])
+                outcome.details += f"\n--- {outcome.name}: {group['name']}.{test['name']}\n{text}\n"
+            elif test.get("result") == "SKIPPED":
+                outcome.skipped += 1
+            else:
+                outcome.passed += 1
+
+
+def run_suite(build, program):
+    """Runs one suite; a crash, a timeout and a sanitizer's complaint after the last test count as one failure."""
+    name = program.name.removeprefix("test_")
+    outcome = Outcome(f"{build.name}/{name}")
+    folder = build / "test-results"
+    folder.mkdir(exist_ok=True)
+    report, log = folder / f"{name}.json", folder / f"{name}.log"
+    report.unlink(missing_ok=True)
+    begin = time.monotonic()
+    code = run_command([str(program), f"--gtest_output=json:{report}"], log, TIMEOUT_S)
+    outcome.seconds = time.monotonic() - begin
+    text = log.read_text(errors="replace")
+    try:
+        read_results(outcome, json.loads(report.read_text()))
+    except (OSError, ValueError, KeyError):
+        outcome = Outcome(outcome.name, len(re.findall(r"^\[       OK \]", text, re.M)), seconds=outcome.seconds)
+        code = code or 1
+    if code != 0 and outcome.failed == 0:
+        outcome.failed = 1
+        tail = "\n".join(text.splitlines()[-TAIL:])
+        outcome.details += f"\n--- {outcome.name}: {ending(code)}; all of it is in {log}\n{tail}\n"
+    if outcome.skipped:
+        reasons = re.findall(r": Skipped\n(.+)", text) or ["no reason given"]
+        outcome.reasons.update(f"{outcome.name}: {reason}" for reason in reasons)
+    return outcome
+
+
+def run_check(name, command):
+    outcome = Outcome(f"check/{name}")
+    if not shutil.which(command[0]):
+        outcome.skipped = 1
+        outcome.reasons[f"{outcome.name}: no {command[0]} here ('./dev deps' installs it)"] = 1
+        return outcome
+    begin = time.monotonic()
+    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace")
+    outcome.seconds = time.monotonic() - begin
+    if done.returncode == 0:
+        outcome.passed = 1
+    else:
+        outcome.failed = 1
+        outcome.details = f"\n--- {outcome.name}\n{done.stdout}"
+    return outcome
+
+
+def checks(build):
+    files = [str(path.relative_to(ROOT)) for top in SOURCES for path in sorted((ROOT / top).rglob("*"))
+             if path.suffix in SUFFIXES and "target" not in path.parts]
+    yield "layers", [sys.executable, "tests/check_layers.py"]
+    yield "format", ["clang-format-14", "--dry-run", "-Werror", *files]
+    if build:
+        # The script needs the tool: name it, so that its absence is a skip.
+        yield "tidy", [shutil.which("clang-tidy-14") and sys.executable or "clang-tidy-14", "tests/check_tidy.py",
+                       str(build)]
+
+
+def suites(argument):
+    """The (build, program) pairs that BUILD[:SUITES] names."""
+    build, _, choice = argument.partition(":")
+    build = pathlib.Path(build).resolve()
+    names = [n for n in choice.split(",") if n]
+    without = {n[1:] for n in names if n.startswith("-")}
+    only = {n for n in names if not n.startswith("-")}
+    programs = {p.name.removeprefix("test_"): p for p in sorted((build / "suites").glob("test_*"))
+                if os.access(p, os.X_OK)}
+    unknown = only - programs.keys()
+    if unknown:
+        sys.exit(f"tests/run.py: no suite {', '.join(sorted(unknown))} in {build}")
+    return [(build, p) for name, p in programs.items() if name not in without and (not only or name in only)]
+
+
+def run_all(with_checks, builds):
+    """Runs everything, printing each outcome as it comes; yields the outcomes."""
+    todo = [pair for argument in builds for pair in suites(argument)]
+    alone = [pair for pair in todo if pair[1].name.removeprefix("test_") in ALONE]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        running = [pool.submit(run_suite, *pair) for pair in todo if pair not in alone]
+        for done in concurrent.futures.as_completed(running):
+            yield done.result()
+    for pair in alone:
+        yield run_suite(*pair)
+    if with_checks:
+        build = pathlib.Path(builds[0].partition(":")[0]).resolve() if builds else None
+        for name, command in checks(build):
+            yield run_check(name, command)
+
+
+def main():
+    builds = [a for a in sys.argv[1:] if a != "--checks"]
+    if any(a.startswith("-") for a in builds) or len(sys.argv) == 1:
+        sys.exit(__doc__)
+    outcomes = []
+    for outcome in run_all("--checks" in sys.argv[1:], builds):
+        print(outcome.line(), flush=True)
+        outcomes.append(outcome)
+    for outcome in outcomes:
+        print(outcome.details, end="")
+    reasons = sum((o.reasons for o in outcomes), collections.Counter())
+    for reason, times in sorted(reasons.items()):
+        print(f"skipped: {reason}" + (f" ({times} tests)" if times > 1 else ""))
+    passed, failed, skipped = (sum(getattr(o, f) for o in outcomes) for f in ("passed", "failed", "skipped"))
+    is_ci = os.environ.get("CI", "").lower() in ("true", "1")
+    if is_ci and skipped:
+        print("In CI everything must run: what was skipped makes this run fail.")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    sys.exit(1 if failed or passed == 0 or (is_ci and skipped) else 0)
+
+
+if __name__ == "__main__":
+    main()

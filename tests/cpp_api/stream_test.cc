@@ -11,13 +11,13 @@ size_t num_allocations = 0;
 }  // namespace
 
 // Counts, for the test that says how many there are.
-void* operator new(size_t size) {
+__attribute__((noinline)) void* operator new(size_t size) {
   ++num_allocations;
   if (void* p = std::malloc(size)) return p;
   std::abort();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, size_t) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p) noexcept { std::free(p); }
+__attribute__((noinline)) void operator delete(void* p, size_t) noexcept { std::free(p); }
 
 namespace {
 

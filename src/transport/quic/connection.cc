@@ -157,12 +157,17 @@ void QuicConnection::cancel_dial() {
   shut_down(0);
 }
 
+const char* QuicConnection::where() const {
+  if (state_ != State::kHandshaking) return "connection";
+  return direction_ == Direction::kOutbound ? "dial" : "accept";
+}
+
 void QuicConnection::shut_down(uint64_t code) {
   transport_.api().ConnectionShutdown(handle_, QUIC_CONNECTION_SHUTDOWN_FLAG_NONE, code);
 }
 
 void QuicConnection::on_handshake_deadline() {
-  end(Error(KITH_ERR_TIMEOUT, direction_ == Direction::kOutbound ? "dial" : "accept",
+  end(Error(KITH_ERR_TIMEOUT, where(),
             "no complete handshake with " + quic_address(remote_).to_string() + " within " +
                 std::to_string(transport_.config().handshake_timeout / seconds(1)) + " s"));
   shut_down(0);
@@ -261,7 +266,7 @@ QUIC_STATUS QuicConnection::on_event(HQUIC, void* ctx, QUIC_CONNECTION_EVENT* ev
       return self->on_stream_started(event->PEER_STREAM_STARTED.Stream);
     case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
       self->end(error_of(static_cast<unsigned>(event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status),
-                         self->state_ == State::kHandshaking ? "dial" : "connection", ""));
+                         self->where(), ""));
       break;
     case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_PEER:
       self->end(

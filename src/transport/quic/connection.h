@@ -71,6 +71,8 @@ class QuicConnection final : public Connection {
   // Records why the connection ends; the first reason stays.
   void end(Error reason);
   void shut_down(uint64_t code);
+  // What an error that happens now is about.
+  const char* where() const;
   Endpoint local_endpoint() const;
 
   QuicTransport& transport_;

@@ -106,7 +106,8 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
   }
   bool set_remote(const std::string& address) override {
     // Without /p2p every connect is a connection of its own.
-    Result<wire::Multiaddr> remote = wire::Multiaddr::parse(address.substr(0, address.find("/p2p/")));
+    Result<wire::Multiaddr> remote =
+        wire::Multiaddr::parse(address.substr(0, address.find("/p2p/")));
     if (!remote.ok()) return say(remote.error());
     remote_ = std::move(remote).value();
     return start("");

@@ -23,6 +23,14 @@ namespace {
 
 const QUIC_API_TABLE* api = nullptr;
 
+// MsQuic's default sends stream after stream; set by round_robin=1.
+bool round_robin = false;
+void set_scheduling(HQUIC connection) {
+  if (!round_robin) return;
+  const QUIC_STREAM_SCHEDULING_SCHEME scheme = QUIC_STREAM_SCHEDULING_SCHEME_ROUND_ROBIN;
+  api->SetParam(connection, QUIC_PARAM_CONN_STREAM_SCHEDULING_SCHEME, sizeof scheme, &scheme);
+}
+
 // A send on its way. MsQuic needs the QUIC_BUFFER until SEND_COMPLETE.
 struct Send {
   QUIC_BUFFER buffer;
@@ -47,7 +55,9 @@ void free_send(Send* s) {
 class RawPipe final : public Pipe {
  public:
   explicit RawPipe(PipeUser* user) : user_(user) {}
-  explicit RawPipe(HQUIC stream) : handle(stream), owned_(make_responder()) { user_ = owned_.get(); }
+  explicit RawPipe(HQUIC stream) : handle(stream), owned_(make_responder()) {
+    user_ = owned_.get();
+  }
 
   bool write(Bytes bytes, bool fin) override {
     if (queued_ >= budget_) {
@@ -56,8 +66,8 @@ class RawPipe final : public Pipe {
     }
     Send* s = new_send(bytes);
     queued_ += bytes.size();
-    const QUIC_STATUS status = api->StreamSend(
-        handle, &s->buffer, 1, fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE, s);
+    const QUIC_STATUS status =
+        api->StreamSend(handle, &s->buffer, 1, fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE, s);
     if (QUIC_FAILED(status)) free_send(s);
     return true;
   }
@@ -125,7 +135,8 @@ class RawSession final : public Session {
   explicit RawSession(SessionUser* u) : user(u) {}
   Pipe* open(PipeUser* pipe_user) override {
     auto* pipe = new RawPipe(pipe_user);
-    QUIC_STATUS s = api->StreamOpen(handle, QUIC_STREAM_OPEN_FLAG_NONE, RawPipe::on_event, pipe, &pipe->handle);
+    QUIC_STATUS s =
+        api->StreamOpen(handle, QUIC_STREAM_OPEN_FLAG_NONE, RawPipe::on_event, pipe, &pipe->handle);
     if (QUIC_SUCCEEDED(s)) s = api->StreamStart(pipe->handle, QUIC_STREAM_START_FLAG_NONE);
     return QUIC_SUCCEEDED(s) ? pipe : nullptr;
   }
@@ -170,8 +181,8 @@ class RawSession final : public Session {
 // Those of src/transport/quic/transport.cc, settings_of().
 QUIC_SETTINGS settings_of(const Options& o) {
   QUIC_SETTINGS s{};
-#define KITH_SET(field, value)                        \
-  s.field = static_cast<decltype(s.field)>(value);    \
+#define KITH_SET(field, value)                     \
+  s.field = static_cast<decltype(s.field)>(value); \
   s.IsSet.field = TRUE
   KITH_SET(IdleTimeoutMs, 30'000);
   KITH_SET(HandshakeIdleTimeoutMs, 10'000);
@@ -218,19 +229,23 @@ const QUIC_BUFFER kAlpn = {sizeof tls::kAlpn - 1,
 class RawEngine final : public Engine {
  public:
   bool start(const Options& options) {
+    round_robin = number(options, "round_robin", 0) != 0;
     if (QUIC_FAILED(MsQuicOpen2(&api))) return say("MsQuicOpen2", 0);
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     QUIC_EXECUTION_CONFIG config = {0, &epoll_};
-    QUIC_STATUS s = api->ExecutionCreate(QUIC_GLOBAL_EXECUTION_CONFIG_FLAG_NONE, 0, 1, &config, &execution_);
+    QUIC_STATUS s =
+        api->ExecutionCreate(QUIC_GLOBAL_EXECUTION_CONFIG_FLAG_NONE, 0, 1, &config, &execution_);
     if (QUIC_FAILED(s)) return say("ExecutionCreate", s);
     const QUIC_REGISTRATION_CONFIG registration = {"bench", QUIC_EXECUTION_PROFILE_LOW_LATENCY};
     s = api->RegistrationOpen(&registration, &registration_);
     if (QUIC_FAILED(s)) return say("RegistrationOpen", s);
     Result<crypto::PrivateKey> key = crypto::PrivateKey::generate(crypto::KeyType::kEd25519);
     if (!key.ok()) return say("generate a key", 0);
-    Result<tls::Credentials> credentials = tls::make_credentials(*key, static_cast<int64_t>(std::time(nullptr)));
+    Result<tls::Credentials> credentials =
+        tls::make_credentials(*key, static_cast<int64_t>(std::time(nullptr)));
     if (!credentials.ok()) return say("make credentials", 0);
-    return configure(*credentials, options, true, &server_) && configure(*credentials, options, false, &client_);
+    return configure(*credentials, options, true, &server_) &&
+           configure(*credentials, options, false, &client_);
   }
   std::string listen(const std::string& address) override {
     QUIC_ADDR at = parse(address.empty() ? "127.0.0.1:0" : address);
@@ -255,9 +270,11 @@ class RawEngine final : public Engine {
     auto* session = new RawSession(user);
     char host[INET_ADDRSTRLEN];
     inet_ntop(AF_INET, &remote_.Ipv4.sin_addr, host, sizeof host);
-    QUIC_STATUS s = api->ConnectionOpenInPartition(registration_, 0, RawSession::on_event, session, &session->handle);
+    QUIC_STATUS s = api->ConnectionOpenInPartition(registration_, 0, RawSession::on_event, session,
+                                                   &session->handle);
     if (QUIC_SUCCEEDED(s)) {
       api->SetParam(session->handle, QUIC_PARAM_CONN_REMOTE_ADDRESS, sizeof remote_, &remote_);
+      set_scheduling(session->handle);
       s = api->ConnectionStart(session->handle, client_, QUIC_ADDRESS_FAMILY_INET, host,
                                ntohs(remote_.Ipv4.sin_port));
     }
@@ -269,7 +286,9 @@ class RawEngine final : public Engine {
   void turn(int ms) override {
     const uint32_t wait = api->ExecutionPoll(execution_);
     epoll_event events[64];
-    const int n = epoll_wait(epoll_, events, 64, static_cast<int>(wait < static_cast<uint32_t>(ms) ? wait : static_cast<uint32_t>(ms)));
+    const int n = epoll_wait(
+        epoll_, events, 64,
+        static_cast<int>(wait < static_cast<uint32_t>(ms) ? wait : static_cast<uint32_t>(ms)));
     for (int i = 0; i < n; ++i) {
       auto* source = static_cast<QUIC_SQE*>(events[i].data.ptr);
       source->Completion(&events[i]);
@@ -295,20 +314,25 @@ class RawEngine final : public Engine {
     a.Ipv4.sin_family = AF_INET;
     if (colon == std::string::npos) return a;
     inet_pton(AF_INET, text.substr(0, colon).c_str(), &a.Ipv4.sin_addr);
-    a.Ipv4.sin_port = htons(static_cast<uint16_t>(std::strtoul(text.c_str() + colon + 1, nullptr, 10)));
+    a.Ipv4.sin_port =
+        htons(static_cast<uint16_t>(std::strtoul(text.c_str() + colon + 1, nullptr, 10)));
     return a;
   }
-  bool configure(const tls::Credentials& credentials, const Options& options, bool is_server, HQUIC* out) {
+  bool configure(const tls::Credentials& credentials, const Options& options, bool is_server,
+                 HQUIC* out) {
     const QUIC_SETTINGS settings = settings_of(options);
-    QUIC_STATUS s = api->ConfigurationOpen(registration_, &kAlpn, 1, &settings, sizeof settings, nullptr, out);
+    QUIC_STATUS s =
+        api->ConfigurationOpen(registration_, &kAlpn, 1, &settings, sizeof settings, nullptr, out);
     if (QUIC_FAILED(s)) return say("ConfigurationOpen", s);
-    QUIC_CERTIFICATE_PKCS12 pkcs12 = {credentials.pkcs12.data(), static_cast<uint32_t>(credentials.pkcs12.size()),
-                                      nullptr};
+    QUIC_CERTIFICATE_PKCS12 pkcs12 = {credentials.pkcs12.data(),
+                                      static_cast<uint32_t>(credentials.pkcs12.size()), nullptr};
     QUIC_CREDENTIAL_CONFIG config{};
     config.Type = QUIC_CREDENTIAL_TYPE_CERTIFICATE_PKCS12;
     config.CertificatePkcs12 = &pkcs12;
-    config.Flags = QUIC_CREDENTIAL_FLAG_NO_CERTIFICATE_VALIDATION | QUIC_CREDENTIAL_FLAG_INDICATE_CERTIFICATE_RECEIVED |
-                   (is_server ? QUIC_CREDENTIAL_FLAG_REQUIRE_CLIENT_AUTHENTICATION : QUIC_CREDENTIAL_FLAG_CLIENT);
+    config.Flags = QUIC_CREDENTIAL_FLAG_NO_CERTIFICATE_VALIDATION |
+                   QUIC_CREDENTIAL_FLAG_INDICATE_CERTIFICATE_RECEIVED |
+                   (is_server ? QUIC_CREDENTIAL_FLAG_REQUIRE_CLIENT_AUTHENTICATION
+                              : QUIC_CREDENTIAL_FLAG_CLIENT);
     s = api->ConfigurationLoadCredential(*out, &config);
     return QUIC_SUCCEEDED(s) || say("ConfigurationLoadCredential", s);
   }
@@ -316,8 +340,11 @@ class RawEngine final : public Engine {
     if (event->Type != QUIC_LISTENER_EVENT_NEW_CONNECTION) return QUIC_STATUS_SUCCESS;
     auto* session = new RawSession(nullptr);
     session->handle = event->NEW_CONNECTION.Connection;
-    api->SetCallbackHandler(session->handle, reinterpret_cast<void*>(RawSession::on_event), session);
-    return api->ConnectionSetConfiguration(session->handle, static_cast<RawEngine*>(context)->server_);
+    api->SetCallbackHandler(session->handle, reinterpret_cast<void*>(RawSession::on_event),
+                            session);
+    set_scheduling(session->handle);
+    return api->ConnectionSetConfiguration(session->handle,
+                                           static_cast<RawEngine*>(context)->server_);
   }
 
   int epoll_ = -1;

@@ -51,10 +51,15 @@ class Row:
         return Row(self.name, self.scenario, self.title, self.metric, self.unit, {**self.options, **options},
                    self.targets, self.timeout, self.small, self.slow_share, self.lower_is_better, self.columns)
 
+    def scaled(self, share):
+        return self.resized(**{key: max(1, int(value * share)) for key, value in self.options.items()
+                               if key in ("bytes", "n")})
+
 
 def bulk(name, scenario, title, options, targets):
+    fairness = (("jain", "Jain's fairness"),) if "streams" in options or "conns" in options else ()
     return Row(name, scenario, title, "gbit_s", "Gbit/s", options, targets, small=("bytes",), slow_share=0.25,
-               columns=(("cpu_s_per_gb", "CPU s/GB"), ("peak_rss_mb", "peak MB")))
+               columns=(("cpu_s_per_gb", "CPU s/GB"), ("peak_rss_mb", "peak MB")) + fairness)
 
 
 def both_ways(name, scenario, title):

@@ -167,6 +167,9 @@ def run_rows(machine, programs, rows, rounds, retries):
                 except Failed as failure:
                     say(f"round {number + 1}/{rounds}  {row.name:14} failed: {failure}")
                     result = None
+                except KeyboardInterrupt:
+                    say("interrupted: reporting what there is")
+                    return results
                 results[row.name][peer].append(result)
     return results
 
@@ -196,6 +199,7 @@ def main():
     parser.add_argument("--rows", help="comma separated; default all: " + ",".join(ROWS))
     parser.add_argument("--peers", help="comma separated; default all: " + ",".join(PEERS))
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--scale", type=float, default=1, help="share of the bytes and requests to move")
     parser.add_argument("--wait", type=float, help="seconds to wait for a quiet machine before each measurement")
     parser.add_argument("--retries", type=int, default=2, help="how often to repeat a disturbed measurement")
     parser.add_argument("--build-dir", help="CMake's build folder; default build/release")
@@ -210,13 +214,14 @@ def main():
     machine = Machine(args.wait if args.wait is not None else 5 if args.quick else 60)
     if args.quick:
         return quick(machine, programs)
-    rows = [ROWS[name] for name in rows]
+    rows = [ROWS[name].scaled(args.scale) for name in rows]
     started = datetime.datetime.now(datetime.timezone.utc)
     results = run_rows(machine, programs, rows, args.rounds, args.retries)
     document = report.summarize(results, rows, {
         "date": started.strftime("%Y-%m-%d %H:%M UTC"),
         "commit": build.commit(ROOT),
         "rounds": args.rounds,
+        "scale": args.scale,
         "cpu": build.cpu_model(),
         "cores": len(machine.cores),
         "kernel": os.uname().release,

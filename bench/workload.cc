@@ -245,9 +245,10 @@ class Bulk final : public Exchange::Owner {
       squares += rate * rate;
     }
     const double moved = static_cast<double>(share) * static_cast<double>(exchanges_.size());
-    print_result(scenario, meter,
-                 text("\"bytes\":%.0f,\"gbit_s\":%.4f,\"jain\":%.4f", moved, moved * 8e-9 / meter.seconds,
-                      sum * sum / (squares * static_cast<double>(exchanges_.size()))));
+    print_result(
+        scenario, meter,
+        text("\"bytes\":%.0f,\"gbit_s\":%.4f,\"jain\":%.4f", moved, moved * 8e-9 / meter.seconds,
+             sum * sum / (squares * static_cast<double>(exchanges_.size()))));
     return 0;
   }
 
@@ -473,9 +474,10 @@ int run_idle(Engine& engine, const Options& options) {
   for (const double end = now() + settle; now() < end;) engine.turn(50);
   meter.stop();
   const long after = rss_kb();
-  print_result("idle", meter,
-               text("\"conns\":%zu,\"rss_before_kb\":%ld,\"rss_after_kb\":%ld,\"kib_per_conn\":%.2f", conns,
-                    before, after, static_cast<double>(after - before) / static_cast<double>(conns)));
+  print_result(
+      "idle", meter,
+      text("\"conns\":%zu,\"rss_before_kb\":%ld,\"rss_after_kb\":%ld,\"kib_per_conn\":%.2f", conns,
+           before, after, static_cast<double>(after - before) / static_cast<double>(conns)));
   std::string line;
   while (!stdin_ready() || read_stdin(line)) engine.turn(100);
   return 0;
@@ -504,10 +506,12 @@ int serve(Engine& engine, const std::string& listen) {
     if (!stdin_ready()) continue;
     if (!read_stdin(line)) break;
     if (line != "rss") continue;
-    std::printf("{\"event\":\"rss\",\"rss_kb\":%ld,\"cpu_s\":%.6f}\n", rss_kb(), cpu_seconds() - cpu);
+    std::printf("{\"event\":\"rss\",\"rss_kb\":%ld,\"cpu_s\":%.6f}\n", rss_kb(),
+                cpu_seconds() - cpu);
     std::fflush(stdout);
   }
-  std::printf("{\"event\":\"usage\",\"cpu_s\":%.6f,\"peak_rss_kb\":%ld}\n", cpu_seconds() - cpu, peak_rss_kb());
+  std::printf("{\"event\":\"usage\",\"cpu_s\":%.6f,\"peak_rss_kb\":%ld}\n", cpu_seconds() - cpu,
+              peak_rss_kb());
   std::fflush(stdout);
   return 0;
 }

@@ -46,6 +46,8 @@ if(KITH_PRIVATE_ARCHIVES)
 else()
   target_link_libraries(kith_static INTERFACE OpenSSL::SSL OpenSSL::Crypto msquic::msquic Threads::Threads)
 endif()
+# A C project without C++ links with the C compiler, which does not know what C++ needs.
+target_link_libraries(kith_static INTERFACE $<$<LINK_LANGUAGE:C>:stdc++> $<$<LINK_LANGUAGE:C>:m>)
 add_library(kith::static ALIAS kith_static)
 
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/kith DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library)

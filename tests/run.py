@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Runs test suites and checks, and counts.
 
-    tests/run.py [--checks] [BUILD[:SUITES]]...
+    tests/run.py [--checks BUILD] [BUILD[:SUITES]]...
 
 BUILD is a build folder; every GoogleTest program BUILD/suites/test_* is a suite. SUITES chooses by name: `wire,crypto`
 only these, `-live,-interop` all but these. --checks adds the layering, formatting and clang-tidy of the tree, each
-as one test; clang-tidy needs the first BUILD.
+as one test; clang-tidy takes the compiler's flags from BUILD.
 
 Prints a line for each suite, what failed, and last the line `N passed, N failed` or `N passed, N failed, N skipped`.
 Exits 1 if anything failed or nothing ran, and in CI (CI=true) if anything was skipped."""
+import argparse
 import collections
 import concurrent.futures
 import dataclasses
@@ -25,8 +26,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SOURCES = ("src", "include", "apps", "tests", "fuzz", "bench", "examples")
 SUFFIXES = {".h", ".hpp", ".c", ".cc"}
-# These measure time or memory, or load the machine: nothing runs beside them.
-ALONE = {"live", "interop", "conformance", "cli", "cpp_api"}
+# Suites that run two at a time. The others measure time or memory, or load the machine: nothing runs beside them.
+TOGETHER = set("base wire crypto identity protocol runtime transport swarm service host corpora protobuf_oracle".split())
 TIMEOUT_S = 900
 TAIL = 40  # lines of a suite that crashed
 
@@ -136,10 +137,7 @@ def checks(build):
              if path.suffix in SUFFIXES and "target" not in path.parts]
     yield "layers", [sys.executable, "tests/check_layers.py"]
     yield "format", ["clang-format-14", "--dry-run", "-Werror", *files]
-    if build:
-        # The script needs the tool: name it, so that its absence is a skip.
-        yield "tidy", [shutil.which("clang-tidy-14") and sys.executable or "clang-tidy-14", "tests/check_tidy.py",
-                       str(build)]
+    yield "tidy", ["tests/check_tidy.py", build] if shutil.which("clang-tidy-14") else ["clang-tidy-14"]
 
 
 def suites(argument):
@@ -152,33 +150,33 @@ def suites(argument):
     programs = {p.name.removeprefix("test_"): p for p in sorted((build / "suites").glob("test_*"))
                 if os.access(p, os.X_OK)}
     unknown = only - programs.keys()
-    if unknown:
-        sys.exit(f"tests/run.py: no suite {', '.join(sorted(unknown))} in {build}")
+    if unknown or not programs:
+        sys.exit(f"tests/run.py: no suite {', '.join(sorted(unknown)) or 'at all'} in {build}: build it first")
     return [(build, p) for name, p in programs.items() if name not in without and (not only or name in only)]
 
 
-def run_all(with_checks, builds):
-    """Runs everything, printing each outcome as it comes; yields the outcomes."""
+def run_all(checked_build, builds):
+    """Runs everything; yields the outcomes as they come."""
     todo = [pair for argument in builds for pair in suites(argument)]
-    alone = [pair for pair in todo if pair[1].name.removeprefix("test_") in ALONE]
+    alone = [pair for pair in todo if pair[1].name.removeprefix("test_") not in TOGETHER]
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         running = [pool.submit(run_suite, *pair) for pair in todo if pair not in alone]
         for done in concurrent.futures.as_completed(running):
             yield done.result()
     for pair in alone:
         yield run_suite(*pair)
-    if with_checks:
-        build = pathlib.Path(builds[0].partition(":")[0]).resolve() if builds else None
-        for name, command in checks(build):
+    if checked_build:
+        for name, command in checks(checked_build):
             yield run_check(name, command)
 
 
 def main():
-    builds = [a for a in sys.argv[1:] if a != "--checks"]
-    if any(a.startswith("-") for a in builds) or len(sys.argv) == 1:
-        sys.exit(__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checks", metavar="BUILD")
+    parser.add_argument("builds", metavar="BUILD[:SUITES]", nargs="*")
+    arguments = parser.parse_args()
     outcomes = []
-    for outcome in run_all("--checks" in sys.argv[1:], builds):
+    for outcome in run_all(arguments.checks, arguments.builds):
         print(outcome.line(), flush=True)
         outcomes.append(outcome)
     for outcome in outcomes:

@@ -13,8 +13,7 @@ void fill_random(MutableBytes out) {
 }  // namespace
 
 Host::Host(runtime::Loop& loop, crypto::PrivateKey key, const identity::PeerId& id)
-    : loop_(loop),
-      key_(std::move(key)),
+    : key_(std::move(key)),
       id_(id),
       begin_stop_(runtime::Deferred::of<&Host::begin_stop>(loop, this)) {}
 

@@ -61,7 +61,6 @@ class Host {
   // Undoes a half-made host without a callback.
   static void discard(std::unique_ptr<Host> host);
 
-  runtime::Loop& loop_;
   Runtime* runtime_ = nullptr;  // none in memory
   const crypto::PrivateKey key_;
   const identity::PeerId id_;

@@ -67,6 +67,10 @@ void InboundNegotiation::on_read_closed(Stream& stream) {
 }
 
 void InboundNegotiation::on_reset(Stream& stream, uint64_t) {
+  machine_.end_of_input();  // after an `na` a reset is how peers give up
+  if (machine_.error().status() == KITH_ERR_PROTOCOL_NOT_SUPPORTED) {
+    return fail(stream, machine_.error());
+  }
   fail(stream,
        Error(KITH_ERR_RESET, "multistream", "the peer reset the stream before its proposal"));
 }

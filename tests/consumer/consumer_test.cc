@@ -88,7 +88,11 @@ TEST_F(Installed, IsFoundByCMakeInCAndCpp) {
   }
 }
 
-TEST_F(Installed, IsFoundByAProjectWithoutCpp) { expect_runs(build("c_project") + "/c_only"); }
+TEST_F(Installed, IsFoundByAProjectWithoutCpp) {
+  const std::string folder = build("c_project");
+  expect_runs(folder + "/c_only_kith");
+  expect_runs(folder + "/c_only_static");
+}
 
 TEST_F(Installed, IsFoundByPkgConfig) {
   if (std::string(KITH_PKG_CONFIG).empty()) GTEST_SKIP() << "no pkg-config here";
@@ -121,10 +125,11 @@ TEST_F(Installed, HasHeadersThatCompileAloneInStrictC11AndCpp20) {
       const std::string source = root + "/one.cc";
       std::ofstream(source) << "#include \"" << path << "\"\n";
       expect_runs(KITH_CXX " -std=c++20" + flags + source);
-      expect_runs(KITH_CXX " -std=c++20 -fno-exceptions -fno-rtti" + flags + source);
       ++num_headers;
     }
   }
+  std::ofstream(root + "/one.cc") << "#include <kith/kith.hpp>\n";
+  expect_runs(KITH_CXX " -std=c++20 -fno-exceptions -fno-rtti" + flags + root + "/one.cc");
   EXPECT_GE(num_headers, 17U);
 }
 

@@ -82,6 +82,24 @@ TEST_F(CppApi, Pings) {
   });
 }
 
+TEST_F(CppApi, MeasuresWhatGoesThrough) {
+  kith::HostConfig config = kith_test::listening();
+  config.serve_perf = true;
+  kith::Host perf = make_host(runtime, std::move(config));
+  run([&]() -> kith::Task<> {
+    auto connection = co_await client.connect(perf.addresses().at(0));
+    CO_ASSERT_OK(connection);
+    const auto moved = co_await connection->perf(100'000, 200'000);
+    CO_ASSERT_OK(moved);
+    EXPECT_EQ(moved->uploaded, 100'000U);
+    EXPECT_EQ(moved->downloaded, 200'000U);
+    EXPECT_GT(moved->upload_time, 0ns);
+    auto other = co_await client.connect(address());
+    CO_ASSERT_OK(other);
+    EXPECT_EQ((co_await other->perf(1, 1)).status(), KITH_ERR_PROTOCOL_NOT_SUPPORTED);
+  });
+}
+
 TEST_F(CppApi, RefusesAnotherPeerThanAskedFor) {
   const std::string other = kith::Key::generate().value().peer_id().value();
   std::string wrong = address();

@@ -23,12 +23,12 @@ inline constexpr const char* kSink = "/kith-test/sink/1.0.0";
   }                                         \
   static_assert(true)
 // ... for a Result, with its error.
-#define CO_ASSERT_OK(result)                                         \
-  if (!(result).ok()) {                                              \
-    ADD_FAILURE() << #result ": " << (result).error().name() << ": " \
-                  << (result).error().message();                     \
-    co_return;                                                       \
-  }                                                                  \
+#define CO_ASSERT_OK(result)                                          \
+  if (const auto& co_result = (result); !co_result.ok()) {            \
+    ADD_FAILURE() << #result ": " << co_result.error().name() << ": " \
+                  << co_result.error().message();                     \
+    co_return;                                                        \
+  }                                                                   \
   static_assert(true)
 
 inline std::vector<uint8_t> random_bytes(size_t size, uint32_t seed) {

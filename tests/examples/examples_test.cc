@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -12,17 +13,21 @@
 
 namespace {
 
-using kith::test::ChildProcess;
-constexpr int kTimeoutMs = 20'000;
+using kith::support::ChildProcess;
+using kith::support::Exit;
+constexpr kith::support::Timeout kTimeout{20'000};
+const std::optional<Exit> kGood = Exit{0, 0};
 
 std::unique_ptr<ChildProcess> start(const std::string& example,
                                     const std::vector<std::string>& args) {
-  return ChildProcess::spawn(KITH_EXAMPLES "/" + example, args);
+  std::vector<std::string> words = {KITH_EXAMPLES "/" + example};
+  words.insert(words.end(), args.begin(), args.end());
+  return ChildProcess::spawn(words);
 }
 
 std::vector<std::string> rest_of_output(ChildProcess& child) {
   std::vector<std::string> lines;
-  while (auto line = child.read_line(kTimeoutMs)) lines.push_back(*line);
+  while (auto line = child.read_line(kTimeout)) lines.push_back(*line);
   return lines;
 }
 
@@ -32,12 +37,12 @@ class Examples : public testing::TestWithParam<const char*> {
   void SetUp() override {
     echo = start(std::string("echo_") + GetParam(), {});
     ASSERT_NE(echo, nullptr);
-    address = echo->read_line(kTimeoutMs).value_or("");
+    address = echo->read_line(kTimeout).value_or("");
     ASSERT_NE(address.find("/p2p/"), std::string::npos) << address;
   }
   void TearDown() override {
     echo->kill(SIGINT);
-    EXPECT_EQ(echo->wait(kTimeoutMs), 0);
+    EXPECT_EQ(echo->wait(kTimeout), kGood);
   }
   std::unique_ptr<ChildProcess> echo;
   std::string address;
@@ -48,7 +53,7 @@ TEST_P(Examples, PingMeasuresFourRoundTrips) {
     const auto child = start(ping, {address});
     ASSERT_NE(child, nullptr);
     const std::vector<std::string> lines = rest_of_output(*child);
-    EXPECT_EQ(child->wait(kTimeoutMs), 0) << ping;
+    EXPECT_EQ(child->wait(kTimeout), kGood) << ping;
     ASSERT_EQ(lines.size(), 5U) << ping;
     EXPECT_EQ(lines[0], "connected to " + address.substr(address.rfind('/') + 1));
     for (size_t i = 1; i < lines.size(); ++i) EXPECT_GT(std::stod(lines[i]), 0) << lines[i];
@@ -96,11 +101,11 @@ TEST(Ping, FailsWithAnExitCode) {
       const auto child = start(ping, {bad});
       ASSERT_NE(child, nullptr);
       EXPECT_TRUE(rest_of_output(*child).empty());
-      EXPECT_EQ(child->wait(kTimeoutMs), 1) << ping << " " << bad;
+      EXPECT_EQ(child->wait(kTimeout), (Exit{1, 0})) << ping << " " << bad;
     }
     const auto child = start(ping, {});
     ASSERT_NE(child, nullptr);
-    EXPECT_EQ(child->wait(kTimeoutMs), 2) << ping;
+    EXPECT_EQ(child->wait(kTimeout), (Exit{2, 0})) << ping;
   }
 }
 
@@ -109,7 +114,7 @@ TEST(Echo, FailsWithAnExitCode) {
     const auto child = start(echo, {"/ip4/127.0.0.1/tcp/0"});
     ASSERT_NE(child, nullptr);
     EXPECT_TRUE(rest_of_output(*child).empty());
-    EXPECT_EQ(child->wait(kTimeoutMs), 1) << echo;
+    EXPECT_EQ(child->wait(kTimeout), (Exit{1, 0})) << echo;
   }
 }
 

@@ -121,9 +121,7 @@ impl Meter {
 
 fn latency(mut values: Vec<Duration>, unit: f64, name: &str) -> String {
     values.sort();
-    let at = |p: f64| {
-        values[(p * (values.len() - 1) as f64 + 0.5) as usize].as_secs_f64() * unit
-    };
+    let at = |p: f64| values[(p * (values.len() - 1) as f64 + 0.5) as usize].as_secs_f64() * unit;
     format!(
         "\"p50_{name}\":{:.3},\"p99_{name}\":{:.3},\"max_{name}\":{:.3}",
         at(0.5),
@@ -157,7 +155,9 @@ async fn bulk(stack: &Stack, remote: &str, scenario: &str, o: &Options) -> Resul
     let mut tasks = Vec::new();
     for i in 0..(conns * streams) as usize {
         let session = &sessions[i % conns as usize];
-        for (up, down, wanted) in [(share, 1, scenario != "download"), (0, share, scenario != "upload")] {
+        for (up, down, wanted) in
+            [(share, 1, scenario != "download"), (0, share, scenario != "upload")]
+        {
             let session = session.clone();
             if wanted {
                 tasks.push(tokio::spawn(async move { exchange(&session, up, down).await }));

@@ -23,6 +23,14 @@ struct Identify {
   std::span<const char* const> protocols;
 };
 
+// What a Connection::perf moved, and how long it took; see kith_perf_result.
+struct PerfResult {
+  uint64_t uploaded = 0;
+  uint64_t downloaded = 0;
+  std::chrono::nanoseconds upload_time{};
+  std::chrono::nanoseconds download_time{};
+};
+
 namespace detail {
 
 class Ping final : public OutcomeOperation<Result<std::chrono::nanoseconds>> {
@@ -39,11 +47,8 @@ class Ping final : public OutcomeOperation<Result<std::chrono::nanoseconds>> {
     };
     h.on_end = [](void* user, const kith_error* error) {
       auto* outcome = static_cast<PingOutcome*>(user);
-      if (error->status == KITH_OK) {
-        outcome->set(outcome->rtt);
-      } else {
-        outcome->set(Error(*error));
-      }
+      if (error->status != KITH_OK) return outcome->set(Error(*error));
+      outcome->set(outcome->rtt);
     };
     return begun(kith_connection_ping(connection_, 1, 0, /*new_stream=*/0, &h));
   }
@@ -52,7 +57,35 @@ class Ping final : public OutcomeOperation<Result<std::chrono::nanoseconds>> {
   struct PingOutcome final : Outcome<Result<std::chrono::nanoseconds>> {
     std::chrono::nanoseconds rtt{};
   };
-  kith_connection* connection_;
+  kith_connection* const connection_;
+};
+
+class Perf final : public OutcomeOperation<Result<PerfResult>> {
+ public:
+  Perf(kith_connection* connection, uint64_t upload, uint64_t download)
+      : OutcomeOperation(new PerfOutcome),
+        connection_(connection),
+        upload_(upload),
+        download_(download) {}
+  bool await_ready() {
+    kith_perf_handler h{};
+    h.struct_size = sizeof h;
+    h.user = lend();
+    h.user_destroy = &PerfOutcome::unref_user;
+    h.on_end = [](void* user, const kith_perf_result* r, const kith_error* error) {
+      auto* outcome = static_cast<PerfOutcome*>(user);
+      if (error->status != KITH_OK) return outcome->set(Error(*error));
+      outcome->set(PerfResult{r->uploaded, r->downloaded, std::chrono::nanoseconds(r->upload_ns),
+                              std::chrono::nanoseconds(r->download_ns)});
+    };
+    return begun(kith_connection_perf(connection_, upload_, download_, &h));
+  }
+
+ private:
+  using PerfOutcome = Outcome<Result<PerfResult>>;
+  kith_connection* const connection_;
+  const uint64_t upload_;
+  const uint64_t download_;
 };
 
 }  // namespace detail
@@ -108,6 +141,11 @@ class Connection {
 
   // co_await ping() yields a Result of one round-trip time.
   detail::Ping ping() { return detail::Ping(connection_); }
+  // co_await perf(upload, download) sends and fetches so many bytes, if the peer serves perf, and yields a Result of a
+  // PerfResult.
+  detail::Perf perf(uint64_t upload, uint64_t download) {
+    return detail::Perf(connection_, upload, download);
+  }
 
   // The C handle, borrowed.
   kith_connection* get() const { return connection_; }

@@ -25,6 +25,7 @@ struct HostConfig {
   std::optional<std::string> protocol_version;
   kith_log_level log_level = 0;  // 0: no on_log
   bool serve_ping = true;
+  bool serve_perf = false;  // lets anybody make us send as much as they like
   bool dial_from_listen_port = true;
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<std::chrono::milliseconds> keep_alive;
@@ -215,6 +216,7 @@ class Host {
     if (config.protocol_version) c.protocol_version = config.protocol_version->c_str();
     c.log_level = config.log_level;
     c.serve_ping = config.serve_ping ? 1 : 0;
+    c.serve_perf = config.serve_perf ? 1 : 0;
     c.dial_from_listen_port = config.dial_from_listen_port ? 1 : 0;
     if (config.idle_timeout) c.idle_timeout_ms = config.idle_timeout->count();
     if (config.keep_alive) c.keep_alive_ms = config.keep_alive->count();

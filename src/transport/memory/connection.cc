@@ -73,7 +73,9 @@ void MemoryStream::do_close_write() {
 }
 
 void MemoryStream::do_reset(uint64_t code) {
-  if (std::exchange(write_ended_, true)) return;
+  // Also after close_write(): what the peer has not read is dropped then.
+  if (std::exchange(was_reset_, true)) return;
+  write_ended_ = true;
   send(Kind::kReset, {}, code);
   schedule_now();
 }
@@ -146,7 +148,7 @@ void MemoryStream::deliver_control(const Event& event) {
       break;
     case Kind::kStop:
       if (write_ended_) break;
-      write_ended_ = true;
+      write_ended_ = was_reset_ = true;
       send(Kind::kReset, {}, 0);
       if (handler_) handler_->on_stop(*this, event.code);
       break;

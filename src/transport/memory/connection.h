@@ -69,6 +69,7 @@ class MemoryStream final : public Stream {
   bool waiting_ = false;  // for the peer to allow one more stream
   bool announced_;        // the handler of the connection knows the stream
   bool write_ended_ = false;
+  bool was_reset_ = false;
   bool read_ended_ = false;
   bool blocked_ = false;
 };

@@ -10,27 +10,36 @@
 namespace kith::transport::quic {
 
 namespace {
-// Whether the slot may bind `at` because it listens there already, or on a wildcard address that shares the port.
-bool is_ours(const Slot& slot, const Endpoint& at) {
-  return std::any_of(slot.listening.begin(), slot.listening.end(), [&](const Endpoint& e) {
-    return e == at || (e.port() == at.port() && (e.is_wildcard() || at.is_wildcard()));
-  });
+
+// MsQuic binds the dual-stack wildcard address of a port, whatever address the listener has, and looks at addresses
+// itself. Sockets of several loops may share a port (SO_REUSEPORT): the kernel would let a second process or loop take
+// a part of our packets without an error. So ask first, as the socket that MsQuic is about to make.
+Result<uint16_t> claim_port(const Slot& slot, Endpoint at) {
+  const uint16_t port = at.port();
+  at.set_port(0);
+  KITH_TRY(free_udp_port(at));  // is the address one of this machine's?
+  const bool is_ours = std::any_of(slot.listening.begin(), slot.listening.end(),
+                                   [&](const Endpoint& e) { return e.port() == port; });
+  if (port != 0 && is_ours) return port;
+  Endpoint any;
+  any.v6.sin6_family = AF_INET6;
+  any.set_port(port);
+  at.set_port(port);
+  Result<uint16_t> claimed = free_udp_port(any);
+  return claimed.status() == KITH_ERR_IO ? free_udp_port(at) : claimed;  // there may be no IPv6
 }
+
 }  // namespace
 
 Status QuicListener::start(Endpoint at) {
   const QUIC_API_TABLE& api = transport_.api();
   Slot& slot = transport_.slot();
   const std::string name = multiaddr_of(at, wire::proto::kUdp).to_string() + "/quic-v1";
-  // Sockets of several loops share ports (SO_REUSEPORT), so the kernel would let a second process or loop take a part
-  // of our packets without an error.
-  if (at.port() == 0 || !is_ours(slot, at)) {
-    const Result<uint16_t> port = free_udp_port(at);
-    if (!port.ok()) {
-      return Error(port.status(), "listen", name + ": " + std::string(port.error().detail()));
-    }
-    at.set_port(*port);
+  const Result<uint16_t> port = claim_port(slot, at);
+  if (!port.ok()) {
+    return Error(port.status(), "listen", name + ": " + std::string(port.error().detail()));
   }
+  at.set_port(*port);
   auto handle = std::make_unique<Handle>(Handle{&transport_, this, nullptr, at});
   QUIC_STATUS status =
       api.ListenerOpen(slot.registration(), on_event, handle.get(), &handle->handle);

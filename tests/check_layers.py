@@ -9,7 +9,7 @@ A folder of src/ includes only itself and the folders before it in LAYERS. Beyon
   transport drivers  (transport/quic, ...) are named only by themselves, host and tests
   OpenSSL            only in crypto; msquic.h only in transport/quic/msquic_api.h
   apps, examples     only kith/ headers and their own folder: they are users like any other
-  tests (*_test.*)   also fuzz/ and tests/
+  tests              (*_test.*, test_*) also fuzz/ and tests/
 Prints each violation and exits 1. The self-test, which every run begins with, feeds it wrong includes."""
 import pathlib
 import re
@@ -37,7 +37,7 @@ def why_not(path, target, is_system, exists):
     """Why the file `path` may not include `target`; None if it may. Paths are relative to the root; `exists` tells
     whether a file does."""
     top, _, inner = path.partition("/")
-    is_test = "_test." in path
+    is_test = "_test." in path or "/test_" in path
     if target.startswith("openssl/") and not path.startswith("src/crypto/"):
         return "OpenSSL is for src/crypto only"
     if re.match(r"(.*/)?msquic\w*\.h$", target) and target != "transport/quic/msquic_api.h":

@@ -63,7 +63,7 @@ KITH_API kith_status kith_peer_id_of_public_key(const uint8_t* public_key, size_
 
 // kith_peer_id_parse reads a peer id in any text form (base58, or a CIDv1 in any multibase) and writes it as base58 to
 // `out_base58` and as CIDv1 base32 to `out_cid`; each has room for KITH_PEER_ID_TEXT_MAX characters or is NULL.
-// Returns KITH_OK or KITH_ERR_MALFORMED.
+// Returns KITH_OK, KITH_ERR_MALFORMED, or KITH_ERR_LIMIT if it is longer than any.
 KITH_API kith_status kith_peer_id_parse(const char* text, char* out_base58, char* out_cid,
                                         kith_error* out_error);
 

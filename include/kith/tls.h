@@ -18,7 +18,8 @@ extern "C" {
 #define KITH_TLS_CERTIFICATE_MAX 4096
 
 // kith_tls_make makes a certificate for `host_key` with a fresh ECDSA P-256 key: the certificate in DER at
-// `out_certificate`, its private key as PKCS#8 DER at `out_key`, both sized as in kith_key_encode.
+// `out_certificate`, its private key as PKCS#8 DER at `out_key`, both sized as in kith_key_encode,
+// except that the size told without enough room is KITH_TLS_CERTIFICATE_MAX: each certificate has another size.
 // `now` is the time in seconds since 1970.
 KITH_API kith_status kith_tls_make(const kith_key* host_key, int64_t now, uint8_t* out_certificate,
                                    size_t* inout_certificate_len, uint8_t* out_key,

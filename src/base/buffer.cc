@@ -1,7 +1,6 @@
 #include "base/buffer.h"
 
 #include <bit>
-#include <cstdlib>
 #include <new>
 
 #include "base/asan.h"
@@ -86,7 +85,7 @@ void Buffer::unref() {
     poison(block_->payload(), capacity);
     return;
   }
-  std::free(block_);
+  ::operator delete(block_);
   if (pool->orphaned && pool->outstanding == 0) delete pool;
 }
 
@@ -97,7 +96,7 @@ BufferPool::~BufferPool() {
     for (Buffer::Block* b = state_->free[i]; b != nullptr;) {
       Buffer::Block* next = b->next;
       unpoison(b->payload(), kSmallest << i);
-      std::free(b);
+      ::operator delete(b);
       b = next;
     }
   }
@@ -115,9 +114,7 @@ Buffer::Block* BufferPool::take_block(size_t size) {
     unpoison(block->payload(), kSmallest << size_class);
   } else {
     const size_t capacity = size_class < kNumClasses ? kSmallest << size_class : size;
-    void* memory = std::malloc(sizeof(Buffer::Block) + capacity);
-    KITH_CHECK(memory != nullptr);
-    block = new (memory) Buffer::Block;
+    block = new (::operator new(sizeof(Buffer::Block) + capacity)) Buffer::Block;
     block->size_class = static_cast<uint32_t>(size_class);
     block->pool = state_;
   }

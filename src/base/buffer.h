@@ -1,4 +1,4 @@
-// Refcounted, immutable-once-shared byte buffers, and the pool that makes them free of malloc in steady state.
+// Refcounted, immutable-once-shared byte buffers, and the pool that makes them free of allocations in steady state.
 //
 // Buffers belong to one loop: the count is not atomic. Pass bytes between loops by posting a copy.
 #pragma once

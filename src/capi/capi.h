@@ -143,11 +143,11 @@ struct kith_stream final : kith::swarm::ProtocolStream {
   kith::capi::StreamStore* store;
   kith_stream_handler handler{};
   const char* protocol = "";
-  size_t held = 0;             // bytes that on_data left
-  uint32_t num_handlers = 0;   // so far: tells on_data that it was handed over
+  size_t held = 0;            // bytes that on_data left
+  uint32_t num_handlers = 0;  // so far: tells on_data that it was handed over
   bool in_data = false;
-  bool read_ended = false;     // nothing more can be held
-  bool may_write = true;  // false before on_open of a stream with several proposals
+  bool read_ended = false;  // nothing more can be held
+  bool may_write = true;    // false before on_open of a stream with several proposals
 };
 
 struct kith_host final : kith::swarm::Observer, kith::LogSink {

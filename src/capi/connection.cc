@@ -126,9 +126,9 @@ kith_status kith_connection_identify(kith_connection* c, kith_identify* out) {
     }
   }
   // An older program's struct is shorter.
-  const kith_identify all = {out->struct_size,         c->texts[0].c_str(),     c->texts[1].c_str(),
-                             c->texts[2].c_str(),      c->listen_addrs.data(),  c->listen_addrs.size(),
-                             c->protocols.data(),      c->protocols.size()};
+  const kith_identify all = {out->struct_size,    c->texts[0].c_str(),    c->texts[1].c_str(),
+                             c->texts[2].c_str(), c->listen_addrs.data(), c->listen_addrs.size(),
+                             c->protocols.data(), c->protocols.size()};
   std::memcpy(out, &all, out->struct_size);
   return KITH_OK;
 }

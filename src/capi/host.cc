@@ -123,8 +123,9 @@ Result<host::HostConfig> convert(const kith_host_config& c, kith_host* h) {
   if (c.protocol_version) out.identify.protocol_version = c.protocol_version;
   if (std::max(out.identify.agent.size(), out.identify.protocol_version.size()) >
       limits::kIdentifyStringBytes) {
-    return Error(KITH_ERR_INVALID_ARGUMENT, "host", "agent or protocol_version is longer than " +
-                                                        std::to_string(limits::kIdentifyStringBytes));
+    return Error(
+        KITH_ERR_INVALID_ARGUMENT, "host",
+        "agent or protocol_version is longer than " + std::to_string(limits::kIdentifyStringBytes));
   }
   if (c.idle_timeout_ms <= 0 || c.keep_alive_ms < 0 || c.idle_timeout_ms > 86'400'000 ||
       c.keep_alive_ms > 86'400'000) {
@@ -168,8 +169,10 @@ kith_status kith_host_new(kith_runtime* runtime, kith_host** out, const kith_hos
                           kith_error* out_error) {
   kith_host_config c;
   kith_host_config_init(&c);
-  if (!runtime || !out || !copy_struct(config, &c)) return KITH_ERR_INVALID_ARGUMENT;
-  if (!runtime->on_loop()) return KITH_ERR_WRONG_THREAD;
+  if (!runtime || !out || !copy_struct(config, &c)) {
+    return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "host"));
+  }
+  if (!runtime->on_loop()) return fill(out_error, Error(KITH_ERR_WRONG_THREAD, "host"));
   auto h = std::make_unique<kith_host>();
   h->runtime = runtime;
   h->handler = c.handler;
@@ -220,8 +223,8 @@ const char* kith_host_address(kith_host* h, size_t index) {
 }
 
 kith_status kith_host_listen(kith_host* h, const char* address, kith_error* out_error) {
-  if (const kith_status status = check(h); status != KITH_OK) return status;
-  if (!address) return KITH_ERR_INVALID_ARGUMENT;
+  if (const kith_status s = check(h); s != KITH_OK) return fill(out_error, Error(s, "listen"));
+  if (!address) return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "listen"));
   const Result<wire::Multiaddr> parsed = wire::Multiaddr::parse(address);
   if (!parsed.ok()) return fill(out_error, parsed.error());
   const Status status = h->host->swarm().listen(*parsed);
@@ -258,13 +261,16 @@ kith_status kith_host_unhandle(kith_host* h, const char* protocol) {
 
 kith_status kith_host_connect(kith_host* h, const char* const* addrs, size_t num_addrs,
                               const kith_connect_handler* handler, kith_error* out_error) {
-  if (const kith_status status = check(h); status != KITH_OK) return status;
+  const auto refuse = [&](kith_status s) { return fill(out_error, Error(s, "connect")); };
+  if (const kith_status s = check(h); s != KITH_OK) return refuse(s);
   kith_connect_handler copy{};
-  if (!addrs || num_addrs == 0 || !copy_struct(handler, &copy)) return KITH_ERR_INVALID_ARGUMENT;
-  if (num_addrs > limits::kDialAddresses) return KITH_ERR_LIMIT;
+  if (!addrs || num_addrs == 0 || !copy_struct(handler, &copy)) {
+    return refuse(KITH_ERR_INVALID_ARGUMENT);
+  }
+  if (num_addrs > limits::kDialAddresses) return refuse(KITH_ERR_LIMIT);
   std::vector<wire::Multiaddr> list;
   for (size_t i = 0; i < num_addrs; ++i) {
-    if (!addrs[i]) return KITH_ERR_INVALID_ARGUMENT;
+    if (!addrs[i]) return refuse(KITH_ERR_INVALID_ARGUMENT);
     Result<wire::Multiaddr> address = wire::Multiaddr::parse(addrs[i]);
     if (!address.ok()) return fill(out_error, address.error());
     list.push_back(std::move(address).value());

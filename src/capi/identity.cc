@@ -29,7 +29,9 @@ kith_status kith_key_generate(kith_key** out, kith_key_type type, uint32_t rsa_b
 
 kith_status kith_key_decode(kith_key** out, const uint8_t* data, size_t data_len,
                             kith_error* out_error) {
-  if (!out || !is_bytes(data, data_len)) return KITH_ERR_INVALID_ARGUMENT;
+  if (!out || !is_bytes(data, data_len)) {
+    return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "key"));
+  }
   Result<crypto::PrivateKey> key = identity::decode_private_key({data, data_len});
   if (!key.ok()) return fill(out_error, key.error());
   *out = new kith_key{std::move(key).value()};
@@ -86,7 +88,7 @@ kith_status kith_peer_id_of_public_key(const uint8_t* public_key, size_t public_
 
 kith_status kith_peer_id_parse(const char* text, char* out_base58, char* out_cid,
                                kith_error* out_error) {
-  if (!text) return KITH_ERR_INVALID_ARGUMENT;
+  if (!text) return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "peer id"));
   const Result<identity::PeerId> id = identity::PeerId::parse(text);
   if (!id.ok()) return fill(out_error, id.error());
   kith_status status = KITH_OK;
@@ -97,7 +99,7 @@ kith_status kith_peer_id_parse(const char* text, char* out_base58, char* out_cid
 
 kith_status kith_multiaddr_parse(uint8_t* out, size_t* inout_len, const char* text,
                                  kith_error* out_error) {
-  if (!inout_len || !text) return KITH_ERR_INVALID_ARGUMENT;
+  if (!inout_len || !text) return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "multiaddr"));
   const Result<wire::Multiaddr> address = wire::Multiaddr::parse(text);
   if (!address.ok()) return fill(out_error, address.error());
   return copy_out(address->bytes(), out, inout_len);
@@ -105,7 +107,9 @@ kith_status kith_multiaddr_parse(uint8_t* out, size_t* inout_len, const char* te
 
 kith_status kith_multiaddr_format(char* out, size_t* inout_len, const uint8_t* data,
                                   size_t data_len, kith_error* out_error) {
-  if (!inout_len || !is_bytes(data, data_len)) return KITH_ERR_INVALID_ARGUMENT;
+  if (!inout_len || !is_bytes(data, data_len)) {
+    return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "multiaddr"));
+  }
   const Result<wire::Multiaddr> address = wire::Multiaddr::decode({data, data_len});
   if (!address.ok()) return fill(out_error, address.error());
   const std::string text = address->to_string();
@@ -146,12 +150,17 @@ kith_status kith_tls_make(const kith_key* host_key, int64_t now, uint8_t* out_ce
   const kith_status status =
       copy_out(made->certificate_der, out_certificate, inout_certificate_len);
   const kith_status key_status = copy_out(made->private_key_der, out_key, inout_key_len);
+  // The next certificate has another size, so who has no room yet is told what holds any.
+  if (!out_certificate || status != KITH_OK) *inout_certificate_len = KITH_TLS_CERTIFICATE_MAX;
+  if (!out_key || key_status != KITH_OK) *inout_key_len = KITH_TLS_CERTIFICATE_MAX;
   return status != KITH_OK ? status : key_status;
 }
 
 kith_status kith_tls_verify(const uint8_t* certificate, size_t certificate_len, int64_t now,
                             char* out_peer_id, kith_error* out_error) {
-  if (!certificate || !out_peer_id) return KITH_ERR_INVALID_ARGUMENT;
+  if (!certificate || !out_peer_id) {
+    return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "tls"));
+  }
   const Result<tls::VerifiedPeer> peer =
       tls::verify_certificate({certificate, certificate_len}, now);
   if (!peer.ok()) return fill(out_error, peer.error());

@@ -7,7 +7,7 @@ using namespace kith::capi;  // NOLINT
 extern "C" {
 
 kith_status kith_runtime_new(kith_runtime** out, kith_error* out_error) {
-  if (!out) return KITH_ERR_INVALID_ARGUMENT;
+  if (!out) return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "runtime"));
   Result<std::unique_ptr<host::Runtime>> r = host::Runtime::create();
   if (!r.ok()) return fill(out_error, r.error());
   *out = new kith_runtime{std::move(r).value(), {}};

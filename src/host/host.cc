@@ -67,7 +67,7 @@ Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) 
 
 Result<std::unique_ptr<Host>> Host::create_in_memory(runtime::Loop& loop,
                                                      transport::memory::MemoryNetwork& network,
-                                                     HostConfig config) {
+                                                     const HostConfig& config) {
   KITH_ASSIGN(std::unique_ptr<Host> host, make(loop, config));
   host->swarm_->add_transport(
       std::make_unique<transport::memory::MemoryTransport>(loop, network, host->id_));
@@ -82,7 +82,8 @@ Result<std::unique_ptr<Host>> Host::create_in_memory(runtime::Loop& loop,
 
 void Host::discard(std::unique_ptr<Host> host) {
   Host* h = host.release();
-  h->swarm_->stop_logging();  // the sink is borrowed for the life of a host that the caller never had
+  h->swarm_
+      ->stop_logging();  // the sink is borrowed for the life of a host that the caller never had
   [[maybe_unused]] const Status s = h->stop([](void* ctx) { delete static_cast<Host*>(ctx); }, h);
 }
 

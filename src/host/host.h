@@ -26,7 +26,7 @@ struct HostConfig {
   transport::quic::QuicConfig quic;
   bool serve_ping = true;
   bool serve_perf = false;  // lets anybody make us send as much as they like
-  LogSink* log = nullptr;  // borrowed for the life of the host
+  LogSink* log = nullptr;   // borrowed for the life of the host
 };
 
 class Host {
@@ -36,7 +36,7 @@ class Host {
   // The same on any loop with the memory transport only: for tests and simulations.
   static Result<std::unique_ptr<Host>> create_in_memory(runtime::Loop& loop,
                                                         transport::memory::MemoryNetwork& network,
-                                                        HostConfig config);
+                                                        const HostConfig& config);
   // Only after stop() is done.
   ~Host();
 

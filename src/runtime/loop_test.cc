@@ -36,7 +36,8 @@ TEST(Deferred, RunsOnceInALaterTurn) {
 TEST(Deferred, RunsInTheOrderOfScheduling) {
   SimLoop loop;
   std::string order;
-  TestDeferred a(loop, [&] { order += 'a'; }), b(loop, [&] { order += 'b'; }), c(loop, [&] { order += 'c'; });
+  TestDeferred a(loop, [&] { order += 'a'; }), b(loop, [&] { order += 'b'; }),
+      c(loop, [&] { order += 'c'; });
   c.deferred.schedule();
   a.deferred.schedule();
   b.deferred.schedule();

@@ -25,7 +25,8 @@ struct TestTimer {
 TEST(Timer, RunsInTheOrderOfDeadlines) {
   TimerQueue queue;
   std::string order;
-  TestTimer a(queue, [&] { order += 'a'; }), b(queue, [&] { order += 'b'; }), c(queue, [&] { order += 'c'; });
+  TestTimer a(queue, [&] { order += 'a'; }), b(queue, [&] { order += 'b'; }),
+      c(queue, [&] { order += 'c'; });
   a.timer.set(30);
   b.timer.set(10);
   c.timer.set(20);

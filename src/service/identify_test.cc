@@ -29,8 +29,11 @@ identity::PeerId id_of(const crypto::PrivateKey& k) {
 }
 
 struct Node {
-  Node(runtime::SimLoop& loop, transport::memory::MemoryNetwork& network, uint8_t seed, IdentifyConfig config = {})
-      : own(key(seed)), swarm(loop, network, id_of(own)), identify(std::make_unique<IdentifyService>(swarm.swarm, own, config)) {}
+  Node(runtime::SimLoop& loop, transport::memory::MemoryNetwork& network, uint8_t seed,
+       IdentifyConfig config = {})
+      : own(key(seed)),
+        swarm(loop, network, id_of(own)),
+        identify(std::make_unique<IdentifyService>(swarm.swarm, own, config)) {}
   ~Node() { swarm.stop(); }
   const crypto::PrivateKey own;
   TestSwarm swarm;
@@ -47,12 +50,14 @@ TEST(Identify, BothSidesLearnWhoTheOtherIs) {
   ASSERT_TRUE(b.swarm.swarm.protocols().add("/custom/1", &protocol).ok());
   swarm::PeerConnection& c = a.swarm.connected_to(b.swarm);
   EXPECT_FALSE(c.identified());
-  ASSERT_TRUE(loop.run_until([&] { return a.swarm.num_identified == 1 && b.swarm.num_identified == 1; }));
+  ASSERT_TRUE(
+      loop.run_until([&] { return a.swarm.num_identified == 1 && b.swarm.num_identified == 1; }));
   const identify::IdentifyMessage& m = *c.identified();
   EXPECT_EQ(m.agent_version, "b/1");
   EXPECT_EQ(m.protocol_version, "test/2");
   EXPECT_EQ(m.listen_addrs, (std::vector<wire::Multiaddr>{b.swarm.address()}));
-  EXPECT_EQ(m.protocols, (std::vector<std::string>{"/custom/1", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0"}));
+  EXPECT_EQ(m.protocols,
+            (std::vector<std::string>{"/custom/1", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0"}));
   EXPECT_EQ(m.public_key, identity::encode_public_key(b.own.public_key()));
   const identity::PeerRecord record = identity::open_peer_record(m.signed_peer_record).value();
   EXPECT_EQ(record.peer, b.swarm.id);
@@ -150,13 +155,15 @@ struct Identifying : testing::Test {
   TestStream& push(std::string_view content, bool close = true) {
     TestStream& h = *handlers.emplace_back(std::make_unique<TestStream>());
     transport::Stream* s = raw->open(h);
-    EXPECT_TRUE(raw->write(s, kHeader + line(identify::kPushProtocolId) + std::string(content)).ok());
+    EXPECT_TRUE(
+        raw->write(s, kHeader + line(identify::kPushProtocolId) + std::string(content)).ok());
     if (close) s->close_write();
     loop.run_for(seconds(1));
     return h;
   }
   bool failed_with(kith_status status) {
-    return node->swarm.identify_failures.size() == 1 && node->swarm.identify_failures[0].status() == status;
+    return node->swarm.identify_failures.size() == 1 &&
+           node->swarm.identify_failures[0].status() == status;
   }
   runtime::SimLoop loop;
   transport::memory::MemoryNetwork network;

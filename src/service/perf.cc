@@ -70,14 +70,16 @@ void PerfService::on_stream(swarm::PeerConnection& connection, Stream& stream, s
   stream.set_handler(inbound_.back().get());
 }
 
-Result<std::unique_ptr<PerfSession>> PerfService::start(swarm::PeerConnection& connection, uint64_t upload,
-                                                        uint64_t download, PerfHandler* handler) {
+Result<std::unique_ptr<PerfSession>> PerfService::start(swarm::PeerConnection& connection,
+                                                        uint64_t upload, uint64_t download,
+                                                        PerfHandler* handler) {
   auto session = std::make_unique<PerfSession>(swarm_.loop(), upload, download, handler);
   KITH_TRY(session->start(connection));
   return session;
 }
 
-PerfSession::PerfSession(runtime::Loop& loop, uint64_t upload, uint64_t download, PerfHandler* handler)
+PerfSession::PerfSession(runtime::Loop& loop, uint64_t upload, uint64_t download,
+                         PerfHandler* handler)
     : loop_(loop),
       upload_(upload),
       download_(download),

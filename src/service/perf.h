@@ -12,7 +12,7 @@
 namespace kith::service {
 
 struct PerfResult {
-  uint64_t uploaded = 0;    // bytes the transport has taken, without the header
+  uint64_t uploaded = 0;  // bytes the transport has taken, without the header
   uint64_t downloaded = 0;
   Duration upload_time = 0;    // from the start to the first byte that comes back, or its end
   Duration download_time = 0;  // from there to the end

@@ -21,7 +21,8 @@ class PerfTest : public testing::Test, public swarm::ConnectHandler, public Perf
   struct Node {
     Node(runtime::Loop& loop, transport::memory::MemoryNetwork& network, uint8_t seed)
         : swarm(loop, peer_id(seed)), perf(swarm) {
-      swarm.add_transport(std::make_unique<transport::memory::MemoryTransport>(loop, network, swarm.self()));
+      swarm.add_transport(
+          std::make_unique<transport::memory::MemoryTransport>(loop, network, swarm.self()));
     }
     swarm::Swarm swarm;
     PerfService perf;
@@ -29,7 +30,8 @@ class PerfTest : public testing::Test, public swarm::ConnectHandler, public Perf
   ~PerfTest() override {
     session_.reset();
     int stopped = 0;
-    for (Node* n : {&a_, &b_}) n->swarm.shutdown([](void* c) { ++*static_cast<int*>(c); }, &stopped);
+    for (Node* n : {&a_, &b_})
+      n->swarm.shutdown([](void* c) { ++*static_cast<int*>(c); }, &stopped);
     EXPECT_TRUE(loop_.run_until([&] { return stopped == 2; }));
   }
   void run(bool serve, uint64_t upload, uint64_t download) {

@@ -110,8 +110,9 @@ void PingService::on_disconnected(swarm::PeerConnection& connection, const Error
   // Sessions with a stream were told by its on_closed; those that wait for their next ping hear it here. Each callback may
   // destroy any of them.
   for (;;) {
-    const auto it = std::find_if(sessions_.begin(), sessions_.end(),
-                                 [&](const PingSession* s) { return s->connection_ == &connection; });
+    const auto it = std::find_if(sessions_.begin(), sessions_.end(), [&](const PingSession* s) {
+      return s->connection_ == &connection;
+    });
     if (it == sessions_.end()) return;
     (*it)->end(error);
   }
@@ -224,7 +225,8 @@ void PingSession::leave_stream() {
   stream->stop_reading(0);
 }
 
-void PingSession::end(Error error) {
+// By value: the error may belong to the stream that is left here.
+void PingSession::end(Error error) {  // NOLINT(performance-unnecessary-value-param)
   if (!connection_) return;
   connection_ = nullptr;
   timer_.cancel();

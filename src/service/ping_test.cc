@@ -56,7 +56,9 @@ struct Pinging : testing::Test {
   void start(PingOptions options) {
     session = pings_a->start(*connection, options, &results).value();
   }
-  void run() { ASSERT_TRUE(loop.run_until([&] { return results.num_ends != 0; })); }
+  void run() {
+    ASSERT_TRUE(loop.run_until([&] { return results.num_ends != 0; }));
+  }
   runtime::SimLoop loop;
   transport::memory::MemoryNetwork network;
   std::unique_ptr<TestSwarm> b, a;
@@ -107,7 +109,8 @@ TEST_F(Pinging, OutlivesTheOtherSidesIdleTimeout) {
 }
 
 TEST_F(Pinging, RefusesACountOfZero) {
-  EXPECT_EQ(pings_a->start(*connection, {.count = 0, .interval = 0, .new_stream = false}, &results).status(),
+  EXPECT_EQ(pings_a->start(*connection, {.count = 0, .interval = 0, .new_stream = false}, &results)
+                .status(),
             KITH_ERR_INVALID_ARGUMENT);
   EXPECT_EQ(results.num_ends, 0);
 }
@@ -147,9 +150,15 @@ TEST_F(Pinging, AnEndedSessionHearsNoMore) {
 
 TEST_F(Pinging, AnEndedConnectionEndsSessionsInEveryState) {
   Results waiting, resting;
-  auto first = pings_a->start(*connection, {.count = 9, .interval = seconds(5), .new_stream = true}, &resting).value();
+  auto first =
+      pings_a
+          ->start(*connection, {.count = 9, .interval = seconds(5), .new_stream = true}, &resting)
+          .value();
   loop.run_for(seconds(1));
-  auto second = pings_a->start(*connection, {.count = 9, .interval = seconds(5), .new_stream = false}, &waiting).value();
+  auto second =
+      pings_a
+          ->start(*connection, {.count = 9, .interval = seconds(5), .new_stream = false}, &waiting)
+          .value();
   connection->close();
   loop.run_for(seconds(1));
   EXPECT_EQ(resting.num_ends, 1);  // had no stream at that time
@@ -162,7 +171,9 @@ TEST_F(Pinging, OneEndMayDestroyOtherSessions) {
   Results r[3];
   std::unique_ptr<PingSession> s[3];
   for (int i = 0; i < 3; ++i) {
-    s[i] = pings_a->start(*connection, {.count = 9, .interval = seconds(5), .new_stream = true}, &r[i]).value();
+    s[i] =
+        pings_a->start(*connection, {.count = 9, .interval = seconds(5), .new_stream = true}, &r[i])
+            .value();
     r[i].ended = [&] {
       for (auto& p : s) p.reset();
     };
@@ -263,7 +274,8 @@ TEST_F(PingingRaw, ServesAFewStreamsOfAConnection) {
     loop.run_for(seconds(1));
   }
   EXPECT_EQ(limits::kPingStreamsPerConnection, 2U);
-  for (size_t i = 0; i < limits::kPingStreamsPerConnection; ++i) EXPECT_EQ(h[i]->received, agreed + block('x'));
+  for (size_t i = 0; i < limits::kPingStreamsPerConnection; ++i)
+    EXPECT_EQ(h[i]->received, agreed + block('x'));
   EXPECT_EQ(h[2]->received, agreed);
   EXPECT_NE(h[2]->log.find("reset0"), std::string::npos);
   ASSERT_EQ(node->stream_failures.size(), 1U);
@@ -337,10 +349,12 @@ TEST_F(PingingRaw, TheLastEchoIsSentBeforeTheEnd) {
 }
 
 // Answers a ping stream with whatever the test says.
-std::function<void(transport::Stream&, TestStream&)> answering(RawPeer& raw, std::string_view text,
-                                                              bool close = false, bool reset = false) {
+std::function<void(transport::Stream&, TestStream&)> answering(RawPeer& raw,
+                                                               const std::string& text,
+                                                               bool close = false,
+                                                               bool reset = false) {
   return [&raw, text, close, reset](transport::Stream& s, TestStream&) {
-    EXPECT_TRUE(raw.write(&s, kHeader + line(ping::kProtocolId) + std::string(text)).ok());
+    EXPECT_TRUE(raw.write(&s, kHeader + line(ping::kProtocolId) + text).ok());
     if (close) s.close_write();
     if (reset) s.abort(5);
   };

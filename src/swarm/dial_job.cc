@@ -91,7 +91,7 @@ void DialJob::succeed(PeerConnection& c) {
 }
 
 void DialJob::fail(const Error& error) {
-  const Error copy = error;
+  const Error copy = error;  // NOLINT(performance-*): `error` may be a part of what goes below
   const std::unique_ptr<DialJob> self = swarm_.take_job(this);
   stagger_.cancel();
   while (Connect* w = next_waiter()) w->handler->on_connect_failed(copy);

@@ -60,7 +60,8 @@ class ScriptedTransport final : public transport::Transport {
       if (kind == 2) {
         inner = transport.memory_.dial(address("/memory/1"), expected, handler).value();
       } else {
-        handler->on_failed(Error(KITH_ERR_TIMEOUT, "scripted", "no answer from " + std::to_string(kind)));
+        handler->on_failed(
+            Error(KITH_ERR_TIMEOUT, "scripted", "no answer from " + std::to_string(kind)));
       }
     }
     ScriptedTransport& transport;
@@ -84,9 +85,12 @@ struct Dialing : testing::Test {
     a->swarm.add_transport(std::move(t));
   }
   static wire::Multiaddr scripted_address(int kind, int delay_ms) {
-    return address("/ip4/10.0.0." + std::to_string(kind) + "/udp/" + std::to_string(delay_ms) + "/quic-v1");
+    return address("/ip4/10.0.0." + std::to_string(kind) + "/udp/" + std::to_string(delay_ms) +
+                   "/quic-v1");
   }
-  void run(TestConnect& c) { ASSERT_TRUE(loop.run_until([&] { return c.num_outcomes != 0; })); }
+  void run(TestConnect& c) {
+    ASSERT_TRUE(loop.run_until([&] { return c.num_outcomes != 0; }));
+  }
   runtime::SimLoop loop;
   transport::memory::MemoryNetwork network;
   std::unique_ptr<TestSwarm> b, a;
@@ -314,14 +318,19 @@ TEST_F(Dialing, ChecksItsArguments) {
   TestConnect c;
   EXPECT_EQ(a->connect(c, {}, {}).status(), KITH_ERR_NO_ADDRESS);
   EXPECT_EQ(a->connect(c, b->id, {}).status(), KITH_ERR_NO_ADDRESS);
-  const Status two = a->connect(c, {}, {with_peer(b->address(), b->id), with_peer(b->address(), peer_id(9))});
+  const Status two =
+      a->connect(c, {}, {with_peer(b->address(), b->id), with_peer(b->address(), peer_id(9))});
   EXPECT_EQ(two.status(), KITH_ERR_INVALID_ARGUMENT);
   EXPECT_NE(two.error().detail().find(b->id.to_string()), std::string_view::npos);
   EXPECT_NE(two.error().detail().find(peer_id(9).to_string()), std::string_view::npos);
-  EXPECT_EQ(a->connect(c, peer_id(8), {with_peer(b->address(), b->id)}).status(), KITH_ERR_INVALID_ARGUMENT);
-  EXPECT_EQ(a->connect(c, {}, std::vector<wire::Multiaddr>(limits::kDialAddresses + 1, b->address())).status(),
-            KITH_ERR_LIMIT);
-  EXPECT_TRUE(a->connect(c, {}, std::vector<wire::Multiaddr>(limits::kDialAddresses, b->address())).ok());
+  EXPECT_EQ(a->connect(c, peer_id(8), {with_peer(b->address(), b->id)}).status(),
+            KITH_ERR_INVALID_ARGUMENT);
+  EXPECT_EQ(
+      a->connect(c, {}, std::vector<wire::Multiaddr>(limits::kDialAddresses + 1, b->address()))
+          .status(),
+      KITH_ERR_LIMIT);
+  EXPECT_TRUE(
+      a->connect(c, {}, std::vector<wire::Multiaddr>(limits::kDialAddresses, b->address())).ok());
   EXPECT_EQ(c.num_outcomes, 0);
 }
 

@@ -26,7 +26,8 @@ size_t InboundNegotiation::on_data(Stream& stream, Bytes data) {
 void InboundNegotiation::advance(Stream& stream) {
   if (const Bytes out = machine_.pending(); !out.empty()) {
     const size_t n = out.size();
-    const Status s = stop_code_ ? Status() : stream.write(connection_.swarm().loop().buffers().copy(out));
+    const Status s =
+        stop_code_ ? Status() : stream.write(connection_.swarm().loop().buffers().copy(out));
     if (s.status() == KITH_ERR_WOULD_BLOCK) {
       return fail(stream,
                   Error(KITH_ERR_LIMIT, "multistream", "the peer does not read its answers"));

@@ -240,7 +240,8 @@ struct OutboundToRaw : testing::Test {
     raw.reset();
   }
   // Opens, and lets the peer do something when the proposal arrives.
-  void open(std::vector<std::string_view> protocols, std::function<void(transport::Stream&)> answer) {
+  void open(std::vector<std::string_view> protocols,
+            std::function<void(transport::Stream&)> answer) {
     raw->accept = [answer](transport::Stream& s, TestStream&) { answer(s); };
     a->open(*connection, stream, protocols);
     loop.run_for(seconds(1));
@@ -280,7 +281,8 @@ TEST_F(OutboundToRaw, ASlowAnswerDoesNotExtendTheDeadline) {
 }
 
 TEST_F(OutboundToRaw, WrongAnswersEndInAViolation) {
-  open({"/p"}, [&](transport::Stream& s) { EXPECT_TRUE(raw->write(&s, kHeader + line("/q")).ok()); });
+  open({"/p"},
+       [&](transport::Stream& s) { EXPECT_TRUE(raw->write(&s, kHeader + line("/q")).ok()); });
   EXPECT_TRUE(stream.closed);
   EXPECT_EQ(stream.end.status(), KITH_ERR_PROTOCOL_VIOLATION);
   EXPECT_NE(raw->streams[0]->log.find("reset0"), std::string::npos);
@@ -346,9 +348,10 @@ TEST_F(OutboundToRaw, EveryCutOfTheAnswerIsTheSame) {
 struct InboundFromRaw : testing::Test {
   InboundFromRaw() {
     network.latency = kLatency;
-    b = std::make_unique<TestSwarm>(loop, network, 2,
-                                    transport::memory::MemoryConfig{.stream_window_bytes = 256 * 1024,
-                                                                    .max_inbound_streams = 1000});
+    b = std::make_unique<TestSwarm>(
+        loop, network, 2,
+        transport::memory::MemoryConfig{.stream_window_bytes = 256 * 1024,
+                                        .max_inbound_streams = 1000});
     raw = std::make_unique<RawPeer>(loop, network, 3);
     raw->dial(b->address());
     EXPECT_TRUE(b->swarm.protocols().add("/p", &echo).ok());

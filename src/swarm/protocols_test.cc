@@ -38,8 +38,9 @@ TEST(ProtocolRegistry, RefusesASecondHandlerUntilTheFirstIsRemoved) {
 TEST(ProtocolRegistry, RefusesIdsThatNobodyCouldAskFor) {
   ProtocolRegistry registry;
   test::TestProtocol a;
-  for (const std::string& bad : {std::string(), std::string("a\nb"), std::string("na"), std::string("ls"),
-                                 std::string("/multistream/1.0.0"), std::string(1024, 'x')}) {
+  for (const std::string& bad :
+       {std::string(), std::string("a\nb"), std::string("na"), std::string("ls"),
+        std::string("/multistream/1.0.0"), std::string(1024, 'x')}) {
     EXPECT_EQ(registry.add(bad, &a).status(), KITH_ERR_INVALID_ARGUMENT) << bad;
   }
   EXPECT_TRUE(registry.add(std::string(1023, 'x'), &a).ok());

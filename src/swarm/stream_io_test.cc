@@ -18,12 +18,12 @@ using test::TestSwarm;
 struct Flow : testing::Test {
   Flow() {
     network.latency = milliseconds(10);
-    b = std::make_unique<TestSwarm>(loop, network, 2,
-                                    transport::memory::MemoryConfig{.stream_window_bytes = 1000,
-                                                                    .max_inbound_streams = 256});
-    a = std::make_unique<TestSwarm>(loop, network, 1,
-                                    transport::memory::MemoryConfig{.stream_window_bytes = 1000,
-                                                                    .max_inbound_streams = 256});
+    b = std::make_unique<TestSwarm>(
+        loop, network, 2,
+        transport::memory::MemoryConfig{.stream_window_bytes = 1000, .max_inbound_streams = 256});
+    a = std::make_unique<TestSwarm>(
+        loop, network, 1,
+        transport::memory::MemoryConfig{.stream_window_bytes = 1000, .max_inbound_streams = 256});
     EXPECT_TRUE(b->swarm.protocols().add("/p", &server).ok());
     connection = &a->connected_to(*b);
   }

@@ -144,7 +144,8 @@ TEST_F(Swarming, LogsWhatHappensToWhoeverListens) {
     logging.shutdown([](void* d) { *static_cast<bool*>(d) = true; }, &done);
     EXPECT_TRUE(loop.run_until([&] { return done; }));
   }
-  for (const char* part : {"swarm: listening on /memory/500", "swarm: connected to ", "(inbound)", "ended: "}) {
+  for (const char* part :
+       {"swarm: listening on /memory/500", "swarm: connected to ", "(inbound)", "ended: "}) {
     EXPECT_NE(sink.text.find(part), std::string::npos) << part << " in " << sink.text;
   }
 }

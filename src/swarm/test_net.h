@@ -21,7 +21,9 @@ inline identity::PeerId peer_id(uint8_t n) {
   return identity::PeerId::decode(multihash).value();
 }
 
-inline wire::Multiaddr address(std::string_view text) { return wire::Multiaddr::parse(text).value(); }
+inline wire::Multiaddr address(std::string_view text) {
+  return wire::Multiaddr::parse(text).value();
+}
 inline wire::Multiaddr with_peer(const wire::Multiaddr& a, const identity::PeerId& id) {
   return a.with(wire::proto::kP2p, id.bytes()).value();
 }
@@ -117,10 +119,11 @@ class TestSwarm final : public Observer {
   TestSwarm(runtime::SimLoop& l, transport::memory::MemoryNetwork& network, uint8_t n,
             transport::memory::MemoryConfig config = {})
       : TestSwarm(l, network, peer_id(n), config) {}
-  TestSwarm(runtime::SimLoop& l, transport::memory::MemoryNetwork& network, const identity::PeerId& i,
-            transport::memory::MemoryConfig config = {})
+  TestSwarm(runtime::SimLoop& l, transport::memory::MemoryNetwork& network,
+            const identity::PeerId& i, transport::memory::MemoryConfig config = {})
       : loop(l), id(i), swarm(l, i) {
-    swarm.add_transport(std::make_unique<transport::memory::MemoryTransport>(l, network, id, config));
+    swarm.add_transport(
+        std::make_unique<transport::memory::MemoryTransport>(l, network, id, config));
     EXPECT_TRUE(swarm.listen(test::address("/memory/0")).ok());
     swarm.add_observer(this);
   }
@@ -135,7 +138,8 @@ class TestSwarm final : public Observer {
   }
   wire::Multiaddr address() const { return swarm.listen_addresses().at(0); }
   // Starts to connect; the claim is in the result.
-  Status connect(TestConnect& out, const identity::PeerId& peer, std::vector<wire::Multiaddr> addresses) {
+  Status connect(TestConnect& out, const identity::PeerId& peer,
+                 std::vector<wire::Multiaddr> addresses) {
     KITH_ASSIGN(out.claim, swarm.connect(peer, addresses, &out));
     return {};
   }
@@ -147,7 +151,8 @@ class TestSwarm final : public Observer {
     EXPECT_TRUE(loop.run_until([&] { return other.swarm.find(id) != nullptr; }));
     return *c.connection;
   }
-  transport::Stream* open(PeerConnection& c, TestStream& handler, std::vector<std::string_view> protocols) {
+  transport::Stream* open(PeerConnection& c, TestStream& handler,
+                          std::vector<std::string_view> protocols) {
     Result<transport::Stream*> s = c.open_stream(protocols, &handler);
     EXPECT_TRUE(s.ok());
     return *s;
@@ -164,7 +169,9 @@ class TestSwarm final : public Observer {
     ++num_disconnected;
     disconnect_error = error;
   }
-  void on_stream_failed(PeerConnection&, const Error& error) override { stream_failures.push_back(error); }
+  void on_stream_failed(PeerConnection&, const Error& error) override {
+    stream_failures.push_back(error);
+  }
   void on_identified(PeerConnection&) override { ++num_identified; }
   void on_identify_failed(PeerConnection&, const Error& error) override {
     identify_failures.push_back(error);

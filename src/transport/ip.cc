@@ -115,7 +115,8 @@ Result<uint16_t> free_udp_port(const Endpoint& at) {
   const int error = errno;
   close(fd);
   if (ok) return bound.port();
-  if (error == EADDRINUSE) return Error(KITH_ERR_ADDRESS_IN_USE, "listen", "the UDP port is in use");
+  if (error == EADDRINUSE)
+    return Error(KITH_ERR_ADDRESS_IN_USE, "listen", "the UDP port is in use");
   if (error == EADDRNOTAVAIL) {
     return Error(KITH_ERR_INVALID_ARGUMENT, "listen", "the address is not one of this machine's");
   }

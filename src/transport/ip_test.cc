@@ -41,8 +41,9 @@ TEST(Endpoint, KnowsWildcardsAndLoopback) {
 }
 
 TEST(Endpoint, RefusesWhatDoesNotBeginWithAnAddressAndAPort) {
-  for (const char* bad : {"/dns4/example.com/udp/1", "/ip4/1.2.3.4", "/ip4/1.2.3.4/tcp/1", "/udp/1",
-                          "/ip4/1.2.3.4/ip4/1.2.3.4/udp/1", "/ip4/1.2.3.4/quic-v1/udp/1", "/memory/1"}) {
+  for (const char* bad :
+       {"/dns4/example.com/udp/1", "/ip4/1.2.3.4", "/ip4/1.2.3.4/tcp/1", "/udp/1",
+        "/ip4/1.2.3.4/ip4/1.2.3.4/udp/1", "/ip4/1.2.3.4/quic-v1/udp/1", "/memory/1"}) {
     const Result<Endpoint> e = udp(bad);
     EXPECT_EQ(e.status(), KITH_ERR_INVALID_ARGUMENT) << bad;
     EXPECT_NE(e.error().detail().find(bad), std::string_view::npos) << e.error().to_string();
@@ -64,7 +65,8 @@ TEST(Endpoint, WritesAddresses) {
   for (const char* text : {"/ip4/192.0.2.7/udp/4001", "/ip6/2001:db8::1/udp/1", "/ip6/::/udp/0"}) {
     EXPECT_EQ(multiaddr_of(*udp(text), proto::kUdp).to_string(), text);
   }
-  EXPECT_EQ(multiaddr_of(*udp("/ip4/1.2.3.4/udp/5"), proto::kTcp).to_string(), "/ip4/1.2.3.4/tcp/5");
+  EXPECT_EQ(multiaddr_of(*udp("/ip4/1.2.3.4/udp/5"), proto::kTcp).to_string(),
+            "/ip4/1.2.3.4/tcp/5");
 }
 
 TEST(Endpoint, ComparesFamilyHostAndPort) {

@@ -172,6 +172,7 @@ struct Node {
   kith_connection* connection = nullptr;  // the last one; a reference
   int connected = 0, identified = 0, disconnected = 0, inbound_failed = 0, stream_failed = 0;
   int logged = 0, closed = 0;
+  kith_status identify_when_connected = KITH_OK;
   kith_error last_error{};
 
   static Node& of(void* user) {
@@ -186,6 +187,9 @@ struct Node {
     c.handler.on_connected = [](void* user, kith_connection* conn) {
       Node& n = of(user);
       ++n.connected;
+      kith_identify id{};
+      id.struct_size = sizeof id;
+      n.identify_when_connected = kith_connection_identify(conn, &id);
       kith_connection_unref(std::exchange(n.connection, kith_connection_ref(conn)));
     };
     c.handler.on_identified = [](void* user, kith_connection*) { ++of(user).identified; };
@@ -335,17 +339,19 @@ class Pair : public testing::Test {
     log.attached = true;
     return log;
   }
-  // A kManual stream and the server's end of it.
-  std::pair<StreamLog*, StreamLog*> open_manual() {
+  // Makes a kManual stream of `ours` and the server's end of it, `theirs`.
+  void open_manual() {
     const size_t before = inbound.size();
-    StreamLog& ours = open({kManual});
-    EXPECT_TRUE(loop.until([&] { return ours.opened == 1 && inbound.size() > before; }));
-    return {&ours, inbound.back()};
+    ours = &open({kManual});
+    ASSERT_TRUE(loop.until([&] { return ours->opened == 1 && inbound.size() > before; }));
+    theirs = inbound.back();
   }
 
   std::deque<StreamLog> logs;
   std::deque<Outcome> outcomes;
   std::vector<StreamLog*> inbound;
+  StreamLog* ours = nullptr;
+  StreamLog* theirs = nullptr;
   int protocols_served = 0, protocols_destroyed = 0;
   Node server, client;
   Loop loop;

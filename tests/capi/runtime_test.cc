@@ -12,7 +12,7 @@ namespace {
 void count(void* user) { ++*static_cast<std::atomic<int>*>(user); }
 
 class RuntimeH : public testing::Test {
- protected:
+ public:
   std::atomic<int> num{0};
   Loop loop;
 };

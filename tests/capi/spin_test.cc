@@ -1,6 +1,6 @@
 // Random calls in random order: whatever an application does, handlers hear their end exactly once and nothing after.
 #include <algorithm>
-#include <memory>
+#include <cstdio>
 
 #include "tests/capi/node.h"
 
@@ -175,15 +175,15 @@ class Spin {
 class SpinH : public testing::TestWithParam<uint32_t> {};
 
 TEST_P(SpinH, EveryHandlerHearsItsEndOnce) {
-  RecordProperty("seed", static_cast<int>(GetParam()));
-  SCOPED_TRACE("seed " + std::to_string(GetParam()));
+  std::printf("seed %u\n", GetParam());  // before a crash could hide it
+  std::fflush(stdout);
   Spin spin(GetParam());
   spin.run();
   EXPECT_LT(0, spin.num_connected());
   EXPECT_LT(0u, spin.num_received());
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, SpinH, testing::Values(1u, 2u, 3u, 4u));
+INSTANTIATE_TEST_SUITE_P(Seeds, SpinH, testing::Values(1u, 2u));
 
 }  // namespace
 }  // namespace kith_test

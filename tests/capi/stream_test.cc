@@ -85,7 +85,7 @@ TEST_F(StreamH, RefusesBadProtocolsAndTakesNothing) {
 }
 
 TEST_F(StreamH, WhatIsNotConsumedIsHeldAndTakenLater) {
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   theirs->take = 3;
   send(ours, theirs, 10);
   EXPECT_EQ(KITH_ERR_INVALID_ARGUMENT, kith_stream_consume(theirs->stream, 8));
@@ -106,7 +106,7 @@ TEST_F(StreamH, WhatIsNotConsumedIsHeldAndTakenLater) {
 }
 
 TEST_F(StreamH, ConsumeAndResumeAreNotForInsideOnData) {
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   kith_stream_handler h = theirs->handler();
   h.user_destroy = [](void*) {};
   h.on_data = [](void* user, kith_stream* s, const uint8_t*, size_t len) {
@@ -126,7 +126,7 @@ TEST_F(StreamH, ConsumeAndResumeAreNotForInsideOnData) {
 }
 
 TEST_F(StreamH, AReplacedHandlerIsDestroyedOnceAndTheRestGoesToTheNext) {
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   StreamLog& next = logs.emplace_back();
   static StreamLog* heir;
   heir = &next;
@@ -150,7 +150,7 @@ TEST_F(StreamH, AReplacedHandlerIsDestroyedOnceAndTheRestGoesToTheNext) {
 }
 
 TEST_F(StreamH, WritesBlockAndBecomePossibleAgain) {
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   theirs->take = 0;
   ours->to_send = random_bytes(8 << 20, 9);
   ours->close_after = true;
@@ -165,7 +165,7 @@ TEST_F(StreamH, WritesBlockAndBecomePossibleAgain) {
 }
 
 TEST_F(StreamH, ResetsAndStopsCarryTheirCodes) {
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   const uint64_t max = (uint64_t{1} << 62) - 1;
   for (const uint64_t bad : {max + 1, UINT64_MAX}) {
     EXPECT_EQ(KITH_ERR_INVALID_ARGUMENT, kith_stream_reset(ours->stream, bad));
@@ -182,7 +182,7 @@ TEST_F(StreamH, ResetsAndStopsCarryTheirCodes) {
 }
 
 TEST_F(StreamH, AbortEndsBothSidesAndEveryCallAfterIsClosed) {
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   EXPECT_EQ(KITH_OK, kith_stream_abort(ours->stream, 5));
   EXPECT_EQ(KITH_OK, kith_stream_abort(ours->stream, 5));
   EXPECT_EQ(KITH_ERR_CLOSED, kith_stream_write(ours->stream, kByte, 1));
@@ -210,7 +210,7 @@ TEST_P(LentH, MemoryIsGivenBackExactlyOnce) {
   enum : int { kSuccess, kReset, kConnectionClosed, kHostClosed, kRuntimeFreed };
   static int released;
   released = 0;
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   theirs->take = GetParam() == kSuccess ? SIZE_MAX : 0;
   const std::vector<uint8_t> data = random_bytes(4 << 20, 5);
   const auto release = [](void* ctx, const uint8_t* bytes, size_t len) {
@@ -277,7 +277,7 @@ TEST_F(StreamH, AStreamWithoutCallbacksDropsItsData) {
 }
 
 TEST_F(StreamH, OtherThreadsAreRefused) {
-  const auto [ours, theirs] = open_manual();
+  open_manual();
   std::thread([&, s = ours->stream] {
     const kith_stream_handler h = {};
     EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_stream_set_handler(s, &h));

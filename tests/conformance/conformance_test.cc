@@ -14,7 +14,9 @@ constexpr std::string_view kRawId = "/kith-test/raw/1";
 
 // A stream handler whose events the test scripts and counts.
 struct Script final : swarm::ProtocolStream {
-  std::function<size_t(transport::Stream&, Bytes)> data = [](transport::Stream&, Bytes d) { return d.size(); };
+  std::function<size_t(transport::Stream&, Bytes)> data = [](transport::Stream&, Bytes d) {
+    return d.size();
+  };
   std::function<void(transport::Stream&)> open = [](transport::Stream&) {};
   std::function<void(transport::Stream&)> read_closed = [](transport::Stream&) {};
   std::function<void(transport::Stream&)> writable = [](transport::Stream&) {};
@@ -103,7 +105,8 @@ class Conformance : public testing::TestWithParam<TransportKind>,
 };
 
 TEST_P(Conformance, EchoesAnySize) {
-  for (const uint64_t size : {0ULL, 1ULL, 1000ULL, 65'536ULL, 8ULL * kMiB}) EXPECT_EQ(echo(size), "") << size;
+  for (const uint64_t size : {0ULL, 1ULL, 1000ULL, 65'536ULL, 8ULL * kMiB})
+    EXPECT_EQ(echo(size), "") << size;
 }
 
 TEST_P(Conformance, TwoThousandStreamsOneAfterTheOther) {
@@ -116,8 +119,9 @@ TEST_P(Conformance, TwoHundredStreamsAtOnce) {
     clients.push_back(std::make_unique<EchoClient>(10'000, i + 1));
     ASSERT_TRUE(clients.back()->open(*connection_).ok());
   }
-  ASSERT_TRUE(place_->run_until(
-      [&] { return std::all_of(clients.begin(), clients.end(), [](auto& c) { return c->done(); }); }));
+  ASSERT_TRUE(place_->run_until([&] {
+    return std::all_of(clients.begin(), clients.end(), [](auto& c) { return c->done(); });
+  }));
   for (auto& c : clients) EXPECT_EQ(c->failure(), "");
 }
 
@@ -216,8 +220,8 @@ TEST_P(Conformance, ClosingTheConnectionEndsItsStreamsOnce) {
   open_raw();
   connection_->close();
   ASSERT_TRUE(place_->run_until([&] {
-    return near_.num_closed == 1 && far_.num_closed == 1 && client_->swarm().connections().empty() &&
-           server_->swarm().connections().empty();
+    return near_.num_closed == 1 && far_.num_closed == 1 &&
+           client_->swarm().connections().empty() && server_->swarm().connections().empty();
   }));
   EXPECT_EQ(near_.end.status(), KITH_ERR_CLOSED) << near_.end.to_string();
   EXPECT_EQ(far_.end.status(), KITH_ERR_CLOSED) << far_.end.to_string();
@@ -269,7 +273,8 @@ TEST_P(Conformance, AStreamOpenedWhileTheConnectionClosesEndsOnce) {
 TEST_P(Conformance, StoppingANodeEndsEverythingAtItsPeerToo) {
   open_raw();
   stop(std::move(server_));
-  ASSERT_TRUE(place_->run_until([&] { return near_.num_closed == 1 && client_->swarm().connections().empty(); }));
+  ASSERT_TRUE(place_->run_until(
+      [&] { return near_.num_closed == 1 && client_->swarm().connections().empty(); }));
   EXPECT_NE(near_.end.status(), KITH_OK);
 }
 
@@ -305,7 +310,9 @@ TEST_P(Conformance, PingAndIdentifyWork) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, Conformance, testing::ValuesIn(kTransports),
-                         [](const testing::TestParamInfo<TransportKind>& p) { return std::string(p.param.name); });
+                         [](const testing::TestParamInfo<TransportKind>& p) {
+                           return std::string(p.param.name);
+                         });
 
 // QUIC alone.
 
@@ -314,14 +321,18 @@ TEST(QuicPorts, DialsFromTheListeningPort) {
   auto b = TestNode::create({}, {"/ip4/127.0.0.1/udp/0/quic-v1"}, &a->runtime());
   ASSERT_TRUE(a->connect(b->address())) << a->failure;
   ASSERT_TRUE(a->run_until([&] { return b->num_connected == 1; }));
-  EXPECT_EQ((*b->host().swarm().connections().begin())->remote_address(), a->host().swarm().listen_addresses()[0]);
+  EXPECT_EQ((*b->host().swarm().connections().begin())->remote_address(),
+            a->host().swarm().listen_addresses()[0]);
 }
 
 TEST(QuicPorts, OnePortServesBothFamilies) {
   auto a = TestNode::create();
   const std::string port =
       a->host().swarm().listen_addresses()[0].find(wire::proto::kUdp)->value_text();
-  ASSERT_TRUE(a->host().swarm().listen(wire::Multiaddr::parse("/ip6/::1/udp/" + port + "/quic-v1").value()).ok());
+  ASSERT_TRUE(a->host()
+                  .swarm()
+                  .listen(wire::Multiaddr::parse("/ip6/::1/udp/" + port + "/quic-v1").value())
+                  .ok());
   auto b = TestNode::create({}, {}, &a->runtime());
   const std::string id = a->host().id().to_string();
   swarm::PeerConnection* c = b->connect("/ip6/::1/udp/" + port + "/quic-v1/p2p/" + id);
@@ -337,7 +348,8 @@ TEST(QuicPorts, OnePortServesBothFamilies) {
 TEST(QuicPorts, APortInUseIsAClearError) {
   auto a = TestNode::create();
   const wire::Multiaddr taken = a->host().swarm().listen_addresses()[0];
-  auto elsewhere = TestNode::create({}, {});  // another runtime: the kernel alone would let both have the port
+  auto elsewhere =
+      TestNode::create({}, {});  // another runtime: the kernel alone would let both have the port
   const Status s = elsewhere->host().swarm().listen(taken);
   EXPECT_EQ(s.status(), KITH_ERR_ADDRESS_IN_USE) << s.error().to_string();
 }

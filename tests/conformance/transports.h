@@ -29,7 +29,9 @@ class MemoryPlace final : public Place {
     if (listens) config.listen = {wire::Multiaddr::parse("/memory/0").value()};
     return host::Host::create_in_memory(loop_, network_, std::move(config));
   }
-  bool run_until(const std::function<bool()>& done) override { return loop_.run_until(done, seconds(600)); }
+  bool run_until(const std::function<bool()>& done) override {
+    return loop_.run_until(done, seconds(600));
+  }
   void settle() override { loop_.run_for(seconds(1)); }
   runtime::Loop& loop() override { return loop_; }
 

@@ -19,7 +19,7 @@ constexpr uint64_t kMiB = 1 << 20;
 struct PeerKind {
   const char* name;
   const char* variable;
-  const char* agent;  // how its identify begins
+  const char* agent;                   // how its identify begins
   std::vector<const char*> key_types;  // its own, and those of ours that it accepts
   // What interop/README.md says of the peers: rust-libp2p has no call to reset a stream, js-libp2p over QUIC takes a reset
   // for an ordinary end.
@@ -52,7 +52,8 @@ class Interop : public testing::TestWithParam<PeerKind> {
  protected:
   void SetUp() override {
     const char* path = std::getenv(GetParam().variable);
-    if (!path || !*path) GTEST_SKIP() << GetParam().variable << " is not set: no " << GetParam().name << " peer";
+    if (!path || !*path)
+      GTEST_SKIP() << GetParam().variable << " is not set: no " << GetParam().name << " peer";
     program_ = path;
   }
 
@@ -66,7 +67,8 @@ class Interop : public testing::TestWithParam<PeerKind> {
   }
 
   // Runs the peer as a dialer of our node with `actions`; every one must be ok.
-  void dial_us(TestNode& node, std::vector<std::string> actions, const std::string& key = "ed25519") {
+  void dial_us(TestNode& node, std::vector<std::string> actions,
+               const std::string& key = "ed25519") {
     std::vector<std::string> words = {program_, "dial", node.address()};
     words.insert(words.end(), actions.begin(), actions.end());
     words.insert(words.end(), {"--key", key});
@@ -90,8 +92,8 @@ class Interop : public testing::TestWithParam<PeerKind> {
       }
       answers_[action] = line;
     }
-    const bool expects_success =
-        GetParam().sees_resets || std::find(actions.begin(), actions.end(), "reset") == actions.end();
+    const bool expects_success = GetParam().sees_resets || std::find(actions.begin(), actions.end(),
+                                                                     "reset") == actions.end();
     const std::optional<Exit> exit = wait(node, *peer);
     ASSERT_TRUE(exit);
     EXPECT_EQ(exit->code, expects_success ? 0 : 1);
@@ -99,7 +101,8 @@ class Interop : public testing::TestWithParam<PeerKind> {
 
   std::optional<Exit> wait(TestNode& node, ChildProcess& peer) {
     std::optional<Exit> exit;
-    node.run_until([&] { return (exit = peer.wait(support::Timeout(0))).has_value(); }, seconds(60));
+    node.run_until([&] { return (exit = peer.wait(support::Timeout(0))).has_value(); },
+                   seconds(60));
     return exit;
   }
 
@@ -122,9 +125,11 @@ TEST_P(Interop, WeDial) {
   const identify::IdentifyMessage& id = *c->identified();
   EXPECT_EQ(id.agent_version.substr(0, std::string(GetParam().agent).size()), GetParam().agent);
   EXPECT_NE(std::find(id.protocols.begin(), id.protocols.end(), kEchoId), id.protocols.end());
-  EXPECT_NE(std::find(id.protocols.begin(), id.protocols.end(), ping::kProtocolId), id.protocols.end());
+  EXPECT_NE(std::find(id.protocols.begin(), id.protocols.end(), ping::kProtocolId),
+            id.protocols.end());
   ASSERT_TRUE(id.observed_addr);
-  EXPECT_EQ(identify::trim_observed_addr(*id.observed_addr), node->host().swarm().listen_addresses()[0]);
+  EXPECT_EQ(identify::trim_observed_addr(*id.observed_addr),
+            node->host().swarm().listen_addresses()[0]);
   EXPECT_FALSE(id.listen_addrs.empty());
 
   EXPECT_EQ(node->echo(*c, 0), "");
@@ -180,14 +185,15 @@ TEST_P(Interop, WeDialAndTheWrongPeerAnswers) {
 
 TEST_P(Interop, TheyDial) {
   auto node = TestNode::create();
-  dial_us(*node, {"ping:3", "identify", "echo:0", "echo:1", "echo:1048576", "echo:67108864", "unknown", "reset",
-                  "streams:200", "abort", "ping:1", "echo:1000"});
+  dial_us(*node, {"ping:3", "identify", "echo:0", "echo:1", "echo:1048576", "echo:67108864",
+                  "unknown", "reset", "streams:200", "abort", "ping:1", "echo:1000"});
   const Json& id = answers_["identify"];
   EXPECT_EQ(id.value("agent", ""), "kith/" KITH_VERSION) << id.dump();
   EXPECT_EQ(id.value("protocol_version", ""), "ipfs/0.1.0") << id.dump();
   const std::string dump = id.dump();
   EXPECT_NE(dump.find(std::string(kEchoId)), std::string::npos) << dump;
-  EXPECT_NE(dump.find(node->host().swarm().listen_addresses()[0].to_string()), std::string::npos) << dump;
+  EXPECT_NE(dump.find(node->host().swarm().listen_addresses()[0].to_string()), std::string::npos)
+      << dump;
 }
 
 TEST_P(Interop, TheyDialTheWrongPeer) {
@@ -197,9 +203,9 @@ TEST_P(Interop, TheyDialTheWrongPeer) {
           crypto::PrivateKey::generate(crypto::KeyType::kEd25519).value().public_key())
           .to_string();
   const std::string address = node->address();
-  std::unique_ptr<ChildProcess> peer =
-      ChildProcess::spawn({program_, "dial", address.substr(0, address.rfind("/p2p/")) + "/p2p/" + other, "ping:1"},
-                          {.is_quiet = true});
+  std::unique_ptr<ChildProcess> peer = ChildProcess::spawn(
+      {program_, "dial", address.substr(0, address.rfind("/p2p/")) + "/p2p/" + other, "ping:1"},
+      {.is_quiet = true});
   ASSERT_TRUE(peer);
   const std::optional<Exit> exit = wait(*node, *peer);
   ASSERT_TRUE(exit);
@@ -225,7 +231,9 @@ TEST_P(Interop, EveryPairOfKeyTypes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Peers, Interop, testing::Values(kGo, kRust, kJs),
-                         [](const testing::TestParamInfo<PeerKind>& p) { return std::string(p.param.name); });
+                         [](const testing::TestParamInfo<PeerKind>& p) {
+                           return std::string(p.param.name);
+                         });
 
 }  // namespace
 }  // namespace kith::test

@@ -14,7 +14,8 @@ uint64_t read_u64(const uint8_t* p) {
 
 std::array<uint8_t, kHeaderBytes> header(uint64_t bytes_wanted) {
   std::array<uint8_t, kHeaderBytes> out{};
-  for (size_t i = 0; i < kHeaderBytes; ++i) out[i] = static_cast<uint8_t>(bytes_wanted >> (56 - 8 * i));
+  for (size_t i = 0; i < kHeaderBytes; ++i)
+    out[i] = static_cast<uint8_t>(bytes_wanted >> (56 - 8 * i));
   return out;
 }
 
@@ -31,7 +32,8 @@ Result<uint64_t> Receiver::finish() const {
     return Error(KITH_ERR_PROTOCOL_VIOLATION, "perf", "the stream ended within the header");
   }
   const uint64_t first = read_u64(head_.data());
-  if (received_ >= head_.size() && received_ - head_.size() == first) return read_u64(head_.data() + 8);
+  if (received_ >= head_.size() && received_ - head_.size() == first)
+    return read_u64(head_.data() + 8);
   return first;
 }
 

@@ -34,7 +34,9 @@ TEST(Perf, AnEmptyUploadAndTheLargestDownloadAreValid) {
 }
 
 TEST(Perf, TakesTheSixteenByteHeaderOfOtherApps) {
-  ByteVector sent = bytes_of("0000000000000005" "0000000000000400");
+  ByteVector sent = bytes_of(
+      "0000000000000005"
+      "0000000000000400");
   sent.resize(sent.size() + 5);
   for (size_t piece = 1; piece <= sent.size(); ++piece) EXPECT_EQ(*wanted(sent, piece), 1024U);
   // One byte more or less, and it is an upload of the specification's kind.

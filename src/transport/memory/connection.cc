@@ -9,7 +9,8 @@ MemoryStream::MemoryStream(MemoryConnection& connection, Direction direction, ui
     : connection_(connection),
       id_(id),
       direction_(direction),
-      arrival_(runtime::Timer::of<&MemoryStream::deliver>(connection.transport().loop().timers(), this)),
+      arrival_(
+          runtime::Timer::of<&MemoryStream::deliver>(connection.transport().loop().timers(), this)),
       announced_(direction == Direction::kOutbound) {}
 
 MemoryStream::~MemoryStream() {
@@ -259,7 +260,8 @@ void MemoryConnection::close(uint64_t code) {
 
 void MemoryConnection::on_peer_closed(uint64_t code) {
   if (ending_ || end_timer_.is_set()) return;
-  end_ = Error(KITH_ERR_CLOSED, "connection", "closed by the peer with code " + std::to_string(code));
+  end_ =
+      Error(KITH_ERR_CLOSED, "connection", "closed by the peer with code " + std::to_string(code));
   end_timer_.set(transport_.loop().now() + transport_.network().latency);
 }
 

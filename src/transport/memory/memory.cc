@@ -8,7 +8,8 @@ namespace {
 // The N of /memory/N and nothing else.
 std::optional<uint64_t> port_of(const wire::Multiaddr& address) {
   const std::optional<wire::Component> c = address.last();
-  if (!c || c->protocol->code != wire::proto::kMemory || !address.without_last().empty()) return std::nullopt;
+  if (!c || c->protocol->code != wire::proto::kMemory || !address.without_last().empty())
+    return std::nullopt;
   uint64_t port = 0;
   for (const uint8_t b : c->value) port = port << 8 | b;
   return port;
@@ -75,7 +76,8 @@ class MemoryDial final : public Dial {
                             listener->transport().self().to_string()));
     }
     auto* near = new MemoryConnection(transport_, Direction::kOutbound, {}, address_of(port_));
-    auto* far = new MemoryConnection(listener->transport(), Direction::kInbound, address_of(port_), {});
+    auto* far =
+        new MemoryConnection(listener->transport(), Direction::kInbound, address_of(port_), {});
     MemoryConnection::join(near, far);
     bool destroyed = false;
     destroyed_ = &destroyed;

@@ -146,7 +146,8 @@ TEST_F(Memory, KnowsItsAddresses) {
   EXPECT_TRUE(a->transport->can_dial(at(5)));
   EXPECT_FALSE(a->transport->can_dial(at(0)));
   EXPECT_TRUE(a->transport->can_listen(at(0)));
-  for (const char* other : {"/ip4/1.2.3.4/udp/1/quic-v1", "/ip4/1.2.3.4/memory/5", "/memory/5/p2p-circuit"}) {
+  for (const char* other :
+       {"/ip4/1.2.3.4/udp/1/quic-v1", "/ip4/1.2.3.4/memory/5", "/memory/5/p2p-circuit"}) {
     const wire::Multiaddr address = wire::Multiaddr::parse(other).value();
     EXPECT_FALSE(a->transport->can_dial(address)) << other;
     EXPECT_FALSE(a->transport->can_listen(address)) << other;
@@ -284,7 +285,8 @@ TEST_F(Memory, ResetAndStopCarryTheirCodes) {
   s->stop_reading(UINT64_MAX);
   EXPECT_TRUE(idle());
   EXPECT_EQ(near.log, "closed ");
-  EXPECT_EQ(b->only().inbound.log, "data(x)reset42 stop" + std::to_string(kMaxErrorCode) + " closed ");
+  EXPECT_EQ(b->only().inbound.log,
+            "data(x)reset42 stop" + std::to_string(kMaxErrorCode) + " closed ");
 }
 
 TEST_F(Memory, AResetOvertakesHeldAndUnreadData) {

@@ -16,7 +16,8 @@ struct Row {
 const Row kRows[] = {
     {QUIC_STATUS_OUT_OF_MEMORY, KITH_ERR_NO_MEMORY, "out of memory"},
     {QUIC_STATUS_NOT_SUPPORTED, KITH_ERR_NOT_SUPPORTED, "not supported"},
-    {QUIC_STATUS_INTERNAL_ERROR, KITH_ERR_HANDSHAKE, "the TLS handshake failed: the peer's messages are not acceptable"},
+    {QUIC_STATUS_INTERNAL_ERROR, KITH_ERR_HANDSHAKE,
+     "the TLS handshake failed: the peer's messages are not acceptable"},
     {QUIC_STATUS_HANDSHAKE_FAILURE, KITH_ERR_HANDSHAKE, "the QUIC handshake failed"},
     {QUIC_STATUS_ABORTED, KITH_ERR_CANCELED, "aborted"},
     {QUIC_STATUS_ADDRESS_IN_USE, KITH_ERR_ADDRESS_IN_USE, "the UDP port is in use"},

@@ -32,7 +32,8 @@ struct QuicConfig {
   size_t max_inbound_handshakes = limits::kInboundHandshakes;
   uint32_t stream_window_bytes = 2 << 20;  // power of two; grows up to the connection's
   uint32_t connection_window_bytes = 16 << 20;
-  Duration shutdown_timeout = milliseconds(500);  // for peers to acknowledge the close when the node stops
+  Duration shutdown_timeout =
+      milliseconds(500);           // for peers to acknowledge the close when the node stops
   bool dial_from_listener = true;  // off without the patch
   LogSink* log = nullptr;
 };

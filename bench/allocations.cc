@@ -167,9 +167,11 @@ class Bench final : public swarm::ConnectHandler, service::PingHandler {
     run_until([&] { return done; });
     std::atomic<bool> server_done{false};
     const auto set_atomic = [](void* d) { *static_cast<std::atomic<bool>*>(d) = true; };
-    const Status s = server_runtime_->call([&] { static_cast<void>(server_->stop(set_atomic, &server_done)); });
+    const Status s =
+        server_runtime_->call([&] { static_cast<void>(server_->stop(set_atomic, &server_done)); });
     if (!s.ok()) die("cannot stop");
-    while (!server_done) client_runtime_->loop().turn(runtime::EpollLoop::clock() + milliseconds(1));
+    while (!server_done)
+      client_runtime_->loop().turn(runtime::EpollLoop::clock() + milliseconds(1));
     server_runtime_->join_thread();
     client_.reset();
     server_.reset();
@@ -224,14 +226,14 @@ class Bench final : public swarm::ConnectHandler, service::PingHandler {
     print(name, "listener", unit, num, server_before, server_after);
   }
   void print(const char* name, const char* side, const char* unit, uint64_t num, const Counts& a,
-                    const Counts& b) {
+             const Counts& b) {
     const auto per = [&](uint64_t from, uint64_t to) {
       return static_cast<double>(to - from) / static_cast<double>(num);
     };
     is_clean_ = is_clean_ && per(a.ours, b.ours) < 0.01;
-    std::printf("%-28s %-9s %10.4f %12.1f %12.4f %12.1f   per %s of %llu\n", name, side, per(a.ours, b.ours),
-                per(a.ours_bytes, b.ours_bytes), per(a.others, b.others), per(a.others_bytes, b.others_bytes),
-                unit, static_cast<unsigned long long>(num));
+    std::printf("%-28s %-9s %10.4f %12.1f %12.4f %12.1f   per %s of %llu\n", name, side,
+                per(a.ours, b.ours), per(a.ours_bytes, b.ours_bytes), per(a.others, b.others),
+                per(a.others_bytes, b.others_bytes), unit, static_cast<unsigned long long>(num));
   }
   void at_server(const std::function<void()>& fn) {
     if (!server_runtime_->call(fn).ok()) die("the server's thread is gone");
@@ -266,7 +268,8 @@ class Bench final : public swarm::ConnectHandler, service::PingHandler {
 
 int main(int argc, char** argv) {
   trace_wanted = argc > 1 && std::strcmp(argv[1], "--trace") == 0;
-  std::printf("%-28s %-9s %10s %12s %12s %12s\n", "allocations", "side", "kith", "bytes", "MsQuic", "bytes");
+  std::printf("%-28s %-9s %10s %12s %12s %12s\n", "allocations", "side", "kith", "bytes", "MsQuic",
+              "bytes");
   kith::bench::Bench bench;
   bench.ping("ping, kept stream", 20000, /*new_stream=*/false);
   bench.ping("ping, stream for each", 20000, /*new_stream=*/true);

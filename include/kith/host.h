@@ -124,7 +124,8 @@ KITH_API kith_status kith_connection_close(kith_connection* connection);
 //
 // `handler` is copied. On success sets `*out_stream` to a new reference (release with kith_stream_unref). With one
 // protocol, data written now travels with the proposal. The outcome arrives as on_open or on_closed.
-// Returns KITH_OK, KITH_ERR_CLOSED, KITH_ERR_LIMIT (streams), KITH_ERR_INVALID_ARGUMENT. On error nothing is taken.
+// Streams beyond what the peer allows wait until it allows more.
+// Returns KITH_OK, KITH_ERR_CLOSED, KITH_ERR_INVALID_ARGUMENT. On error nothing is taken.
 // Spec: connections/README.md "multistream-select".
 KITH_API kith_status kith_connection_open_stream(kith_connection* connection,
                                                  kith_stream** out_stream,

@@ -153,7 +153,9 @@ class Edges : public testing::TestWithParam<TransportKind>, public swarm::Protoc
     dial(from, to);
     ASSERT_TRUE(place_->run_until([&] { return from.connection && to.connection; }));
   }
-  Handler& make_handler(bool is_near) { return *handlers_.emplace_back(std::make_unique<Handler>(*this, is_near)); }
+  Handler& make_handler(bool is_near) {
+    return *handlers_.emplace_back(std::make_unique<Handler>(*this, is_near));
+  }
   Handler* open(Node& n) {
     Handler& h = make_handler(/*is_near=*/true);
     Result<Stream*> s = n.connection->open_stream(std::span(&kId, 1), &h);
@@ -171,7 +173,8 @@ class Edges : public testing::TestWithParam<TransportKind>, public swarm::Protoc
     hit(kFarStream);
   }
   bool all_closed() const {
-    return std::all_of(handlers_.begin(), handlers_.end(), [](const auto& h) { return h->num_closed == 1; });
+    return std::all_of(handlers_.begin(), handlers_.end(),
+                       [](const auto& h) { return h->num_closed == 1; });
   }
   void hit(Hook hook) {
     if (hook >= kNumHooks) return;
@@ -233,7 +236,8 @@ TEST_P(Edges, ExtremeCodesArriveAsTheyAre) {
   Node& server = make_node(true);
   Node& client = make_node(false);
   connect(client, server);
-  for (const uint64_t code : {uint64_t{0}, uint64_t{63}, uint64_t{16384}, transport::kMaxErrorCode, UINT64_MAX}) {
+  for (const uint64_t code :
+       {uint64_t{0}, uint64_t{63}, uint64_t{16384}, transport::kMaxErrorCode, UINT64_MAX}) {
     handlers_.clear();
     Handler* near = open(client);
     ASSERT_TRUE(near->stream->write(text("hello")).ok());
@@ -281,7 +285,8 @@ TEST_P(Edges, AWrongPeerNamesBothIds) {
   Node& server = make_node(true);
   Node& client = make_node(false);
   Node& other = make_node(false);
-  const wire::Multiaddr wrong = server.host->swarm().listen_addresses()[0]
+  const wire::Multiaddr wrong = server.host->swarm()
+                                    .listen_addresses()[0]
                                     .with(wire::proto::kP2p, other.host->id().bytes())
                                     .value();
   client.claim = client.host->swarm().connect({}, std::span(&wrong, 1), &client).value();
@@ -380,7 +385,8 @@ TEST_P(Edges, TheConnectionMayEndInsideEveryCallback) {
       stop(server);
     }
   }
-  for (size_t i = 0; i < kNumHooks; ++i) EXPECT_GT(seen[i], 0) << "callback " << i << " never happened";
+  for (size_t i = 0; i < kNumHooks; ++i)
+    EXPECT_GT(seen[i], 0) << "callback " << i << " never happened";
 }
 
 TEST_P(Edges, ANodeMayStopInsideEveryCallback) {
@@ -468,7 +474,9 @@ TEST_P(Edges, ManyNodesOnOneLoop) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Transports, Edges, testing::ValuesIn(kTransports),
-                         [](const testing::TestParamInfo<TransportKind>& p) { return std::string(p.param.name); });
+                         [](const testing::TestParamInfo<TransportKind>& p) {
+                           return std::string(p.param.name);
+                         });
 
 }  // namespace
 }  // namespace kith::test

@@ -19,7 +19,10 @@ wire::Multiaddr at(const std::string& host, const std::string& port) {
 std::string dialable(const std::string& host, const std::string& port, TestNode& node) {
   return at(host, port).to_string() + "/p2p/" + node.host().id().to_string();
 }
-bool has_ipv6() { return transport::free_udp_port(*transport::endpoint_of(at("/ip6/::1", "0"), wire::proto::kUdp)).ok(); }
+bool has_ipv6() {
+  return transport::free_udp_port(*transport::endpoint_of(at("/ip6/::1", "0"), wire::proto::kUdp))
+      .ok();
+}
 
 // Each dials the other's listening port, at the same time and one after the other.
 TEST(IpPorts, BothSidesDialFromTheirListeningPorts) {
@@ -33,7 +36,8 @@ TEST(IpPorts, BothSidesDialFromTheirListeningPorts) {
     swarm::PeerConnection* c = from.connect(to.address());
     ASSERT_TRUE(c) << from.failure;
     ASSERT_TRUE(a->run_until([&] { return to.host().swarm().find(from.host().id()) != nullptr; }));
-    EXPECT_EQ(to.host().swarm().find(from.host().id())->remote_address(), round % 2 == 0 ? a_listens : b_listens);
+    EXPECT_EQ(to.host().swarm().find(from.host().id())->remote_address(),
+              round % 2 == 0 ? a_listens : b_listens);
     EXPECT_EQ(from.echo(*c, 100'000), "");
     c->close();
     ASSERT_TRUE(a->run_until([&] {

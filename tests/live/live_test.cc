@@ -2,7 +2,6 @@
 // each attack the connection or stream in question is gone with an error that says what was wrong, and an honest peer has
 // been served throughout.
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -131,25 +130,25 @@ TEST_P(LiveCertificate, IsRefusedFromAListener) {
   EXPECT_NE(error.find(GetParam().error), std::string::npos) << error;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, LiveCertificate,
-    testing::Values(BadCertificate{"two-certificates", "BAD_CERTIFICATE"},
-                    BadCertificate{"bad-extension-signature", "BAD_SIGNATURE"},
-                    BadCertificate{"extension-missing", "BAD_CERTIFICATE"},
-                    BadCertificate{"extension-twice", "BAD_CERTIFICATE"},
-                    BadCertificate{"garbage-extension", "BAD_CERTIFICATE"},
-                    BadCertificate{"unknown-critical-extension", "BAD_CERTIFICATE"},
-                    BadCertificate{"self-signature-broken", "BAD_SIGNATURE"},
-                    BadCertificate{"oversized-certificate", "BAD_CERTIFICATE"},
-                    BadCertificate{"expired", "BAD_CERTIFICATE"},
-                    BadCertificate{"not-yet-valid", "BAD_CERTIFICATE"},
-                    BadCertificate{"rsa16384-host-key", "UNSUPPORTED_KEY"},
-                    BadCertificate{"rsa1024-host-key", "UNSUPPORTED_KEY"}),
-    [](const testing::TestParamInfo<BadCertificate>& p) {
-      std::string name = p.param.scenario;
-      std::replace(name.begin(), name.end(), '-', '_');
-      return name;
-    });
+INSTANTIATE_TEST_SUITE_P(All, LiveCertificate,
+                         testing::Values(BadCertificate{"two-certificates", "BAD_CERTIFICATE"},
+                                         BadCertificate{"bad-extension-signature", "BAD_SIGNATURE"},
+                                         BadCertificate{"extension-missing", "BAD_CERTIFICATE"},
+                                         BadCertificate{"extension-twice", "BAD_CERTIFICATE"},
+                                         BadCertificate{"garbage-extension", "BAD_CERTIFICATE"},
+                                         BadCertificate{"unknown-critical-extension",
+                                                        "BAD_CERTIFICATE"},
+                                         BadCertificate{"self-signature-broken", "BAD_SIGNATURE"},
+                                         BadCertificate{"oversized-certificate", "BAD_CERTIFICATE"},
+                                         BadCertificate{"expired", "BAD_CERTIFICATE"},
+                                         BadCertificate{"not-yet-valid", "BAD_CERTIFICATE"},
+                                         BadCertificate{"rsa16384-host-key", "UNSUPPORTED_KEY"},
+                                         BadCertificate{"rsa1024-host-key", "UNSUPPORTED_KEY"}),
+                         [](const testing::TestParamInfo<BadCertificate>& p) {
+                           std::string name = p.param.scenario;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST_F(Live, NoCertificateIsRefused) {
   EXPECT_EQ(attack({"no-certificate"}), 0);
@@ -159,16 +158,19 @@ TEST_F(Live, NoCertificateIsRefused) {
 TEST_F(Live, AnotherApplicationProtocolIsRefused) { EXPECT_EQ(attack({"wrong-alpn"}), 0); }
 
 TEST_F(Live, AnotherPeerThanTheOneDialedIsRefused) {
-  std::unique_ptr<ChildProcess> server = ChildProcess::spawn({KITH_ATTACKER, "server", "0", "good"});
+  std::unique_ptr<ChildProcess> server =
+      ChildProcess::spawn({KITH_ATTACKER, "server", "0", "good"});
   ASSERT_TRUE(server);
   const Json listening = server->read_event("listening", support::Timeout(10'000));
   ASSERT_TRUE(listening.is_object());
   const std::string other = "12D3KooWJRSrypvnpHgc6ZAgyCni4KcSmbV7uGRaMw5LgMKT18fq";
-  const std::string address = "/ip4/127.0.0.1/udp/" + std::to_string(listening.value("port", 0)) + "/quic-v1/p2p/";
+  const std::string address =
+      "/ip4/127.0.0.1/udp/" + std::to_string(listening.value("port", 0)) + "/quic-v1/p2p/";
   EXPECT_EQ(node_->connect(address + other), nullptr);
   EXPECT_NE(node_->failure.find("PEER_ID_MISMATCH"), std::string::npos) << node_->failure;
   EXPECT_NE(node_->failure.find(other), std::string::npos) << node_->failure;
-  EXPECT_NE(node_->failure.find(listening.value("peer_id_text", "?")), std::string::npos) << node_->failure;
+  EXPECT_NE(node_->failure.find(listening.value("peer_id_text", "?")), std::string::npos)
+      << node_->failure;
 }
 
 TEST_F(Live, AHandshakeDribbledPastTheDeadlineIsCutOff) {
@@ -205,7 +207,8 @@ TEST_F(Live, MultistreamSilenceAndDribbleEndAtTheDeadline) {
 TEST_F(Live, IdentifyOfOneMebibyte) {
   EXPECT_EQ(attack({"identify-1mib"}), 0);
   node_->run_until([&] { return !node_->identify_failures.empty(); }, seconds(15));
-  EXPECT_TRUE(mentions(node_->identify_failures, "MESSAGE_TOO_LARGE")) << dump(node_->identify_failures);
+  EXPECT_TRUE(mentions(node_->identify_failures, "MESSAGE_TOO_LARGE"))
+      << dump(node_->identify_failures);
 }
 
 TEST_F(Live, IdentifyWithoutEnd) {
@@ -234,7 +237,8 @@ TEST_F(Live, APingCutShortIsAnError) {
 }
 
 TEST_F(Live, NoMoreStreamsThanTheLimit) {
-  EXPECT_EQ(attack({"open-streams", "1000", "--max", std::to_string(limits::kStreamsPerConnection)}), 0);
+  EXPECT_EQ(
+      attack({"open-streams", "1000", "--max", std::to_string(limits::kStreamsPerConnection)}), 0);
 }
 
 TEST_F(Live, ResetChurnCostsNoMemory) {

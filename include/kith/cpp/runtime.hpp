@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "kith/cpp/task.hpp"

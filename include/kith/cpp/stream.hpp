@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "kith/cpp/task.hpp"
 #include "kith/stream.h"

@@ -83,11 +83,14 @@ class KithSession final : public Session, public swarm::ConnectHandler {
 
 class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler {
  public:
+  explicit KithEngine(const Options& options) : options_(options) {}
   bool start(const std::string& listen) {
     Result<std::unique_ptr<host::Runtime>> runtime = host::Runtime::create();
     if (!runtime.ok()) return say(runtime.error());
     runtime_ = std::move(runtime).value();
     host::HostConfig config;
+    config.quic.max_verified_certificates =
+        number(options_, "known_peers", config.quic.max_verified_certificates);
     if (!listen.empty()) {
       Result<wire::Multiaddr> address = wire::Multiaddr::parse(listen);
       if (!address.ok()) return say(address.error());
@@ -142,6 +145,7 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
     delete session;
   }
 
+  const Options options_;
   std::unique_ptr<host::Runtime> runtime_;
   std::unique_ptr<host::Host> host_;
   wire::Multiaddr remote_;
@@ -153,7 +157,7 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
 
 int main(int argc, char** argv) {
   return kith::bench::peer_main(
-      argc, argv, [](const kith::bench::Options&) -> std::unique_ptr<kith::bench::Engine> {
-        return std::make_unique<kith::bench::KithEngine>();
+      argc, argv, [](const kith::bench::Options& options) -> std::unique_ptr<kith::bench::Engine> {
+        return std::make_unique<kith::bench::KithEngine>(options);
       });
 }

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -58,7 +59,8 @@ def main():
     for entry in json.loads((pathlib.Path(build) / "compile_commands.json").read_text()):
         source = pathlib.Path(entry["file"])
         if source.is_relative_to(ROOT / "src") and not source.name.endswith("_test.cc"):
-            keys[str(source)] = key_of(entry, deps.get(entry.get("output")), rules)
+            words = shlex.split(entry["command"])
+            keys[str(source)] = key_of(entry, deps.get(words[words.index("-o") + 1]), rules)
     CACHE.mkdir(parents=True, exist_ok=True)
     todo = [s for s, key in keys.items() if not key or not (CACHE / key).exists()]
     failed = False

@@ -49,7 +49,7 @@ typedef struct kith_host_config {
   kith_host_handler handler;         // copied
   kith_log_level log_level;          // 0: no on_log
   int32_t serve_ping;                // 1
-  int32_t dial_from_listen_port;     // 1; one UDP port for both directions
+  int32_t dial_from_listen_port;     // 1; one UDP port for everything, or one to dial from
   int64_t idle_timeout_ms;           // 30,000
   int64_t keep_alive_ms;             // 15,000; 0: none
   uint16_t max_inbound_streams;      // 256, per connection
@@ -181,10 +181,17 @@ typedef struct kith_perf_handler {
 } kith_perf_handler;
 
 // kith_connection_perf uploads `upload` bytes to a peer that serves perf, then downloads `download` bytes.
+// To measure for a time instead, ask for UINT64_MAX bytes one way, none the other, and call kith_connection_stop_perf.
 // Returns KITH_OK, KITH_ERR_CLOSED, KITH_ERR_INVALID_ARGUMENT. The outcome arrives as on_end.
 // Spec: perf/perf.md.
 KITH_API kith_status kith_connection_perf(kith_connection* connection, uint64_t upload,
                                           uint64_t download, const kith_perf_handler* handler);
+
+// kith_connection_stop_perf ends the connection's measurements before they have moved everything, in later turns: an
+// upload with what the transport has taken, once the peer has confirmed it by its answer, and with nothing downloaded
+// after that; a download with what has come. on_end then says KITH_OK and how much it was; no on_progress comes before.
+// Returns KITH_OK, also if there is none; KITH_ERR_CLOSED.
+KITH_API kith_status kith_connection_stop_perf(kith_connection* connection);
 
 #ifdef __cplusplus
 }

@@ -135,7 +135,7 @@ Result<host::HostConfig> convert(const kith_host_config& c, kith_host* h) {
   out.quic.keep_alive = milliseconds(c.keep_alive_ms);
   out.quic.max_inbound_streams = c.max_inbound_streams;
   out.quic.max_inbound_connections = c.max_inbound_connections;
-  out.quic.dial_from_listener = c.dial_from_listen_port != 0;
+  out.quic.share_port = c.dial_from_listen_port != 0;
   out.serve_ping = c.serve_ping != 0;
   out.serve_perf = c.serve_perf != 0;
   if (c.log_level > 0) out.log = h;

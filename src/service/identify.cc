@@ -65,8 +65,7 @@ void merge(identify::IdentifyMessage& known, identify::IdentifyMessage&& news) {
   if (!news.listen_addrs.empty()) known.listen_addrs = std::move(news.listen_addrs);
   if (news.observed_addr) known.observed_addr = std::move(news.observed_addr);
   if (!news.protocols.empty()) known.protocols = std::move(news.protocols);
-  if (!news.signed_peer_record.empty())
-    known.signed_peer_record = std::move(news.signed_peer_record);
+  known.signed_peer_record = std::move(news.signed_peer_record);
 }
 }  // namespace
 
@@ -192,14 +191,6 @@ runtime::Task<void> IdentifyService::read_answer(Query& query) {
                              Error(KITH_ERR_PEER_ID_MISMATCH, "identify",
                                    "the message carries a key that is not the connection's"));
       co_return;
-    }
-  }
-  // A record of somebody else, or one that does not verify, is not kept (hardening: it could be anybody's).
-  if (!message->signed_peer_record.empty()) {
-    const Result<identity::PeerRecord> record =
-        identity::open_peer_record(message->signed_peer_record);
-    if (!record.ok() || !(record->peer == query.connection.peer())) {
-      message->signed_peer_record.clear();
     }
   }
   if (query.is_push && query.connection.identified()) {

@@ -59,7 +59,7 @@ TEST(Identify, BothSidesLearnWhoTheOtherIs) {
   EXPECT_EQ(m.protocols,
             (std::vector<std::string>{"/custom/1", "/ipfs/id/1.0.0", "/ipfs/id/push/1.0.0"}));
   EXPECT_EQ(m.public_key, identity::encode_public_key(b.own.public_key()));
-  const identity::PeerRecord record = identity::open_peer_record(m.signed_peer_record).value();
+  const identity::PeerRecord record = identity::open_peer_record(c.signed_record()).value();
   EXPECT_EQ(record.peer, b.swarm.id);
   EXPECT_EQ(record.addresses, m.listen_addrs);
   EXPECT_EQ(b.swarm.swarm.find(a.swarm.id)->identified()->agent_version, "kith/" KITH_VERSION);
@@ -78,8 +78,7 @@ TEST(Identify, RecordsGrowNewerWhenAddressesChange) {
     Node a(loop, network, i);
     swarm::PeerConnection& c = a.swarm.connected_to(b.swarm);
     ASSERT_TRUE(loop.run_until([&] { return a.swarm.num_identified == 1; }));
-    const identity::PeerRecord record =
-        identity::open_peer_record(c.identified()->signed_peer_record).value();
+    const identity::PeerRecord record = identity::open_peer_record(c.signed_record()).value();
     EXPECT_GT(record.seq, last);
     EXPECT_EQ(record.addresses.size(), i - 9U);
     last = record.seq;
@@ -217,7 +216,7 @@ TEST_F(Identifying, RecordsOfOthersAreDropped) {
     m.signed_peer_record = *record;
     answer_with(text(m));
     ASSERT_TRUE(connection->identified());  // the rest counts
-    EXPECT_EQ(connection->identified()->signed_peer_record, record == &own ? own : ByteVector());
+    EXPECT_EQ(connection->signed_record(), record == &own ? own : ByteVector());
     connection->close();
     loop.run_for(seconds(1));
   }

@@ -1,6 +1,9 @@
 #include "swarm/peer_connection.h"
 
+#include <utility>
+
 #include "base/limits.h"
+#include "identity/peer_record.h"
 #include "swarm/negotiation.h"
 #include "swarm/swarm.h"
 
@@ -33,6 +36,22 @@ Result<transport::Stream*> PeerConnection::open_stream(std::span<const std::stri
   }
   negotiation->start(**stream);
   return stream;
+}
+
+const ByteVector& PeerConnection::signed_record() {
+  if (!signed_record_.empty() && !std::exchange(is_record_verified_, true)) {
+    const Result<identity::PeerRecord> record = identity::open_peer_record(signed_record_);
+    if (!record.ok() || !(record->peer == peer_)) signed_record_.clear();
+  }
+  return signed_record_;
+}
+
+void PeerConnection::set_identified(identify::IdentifyMessage message) {
+  if (!message.signed_peer_record.empty()) {
+    signed_record_ = std::exchange(message.signed_peer_record, {});
+    is_record_verified_ = false;
+  }
+  identified_ = std::move(message);
 }
 
 void PeerConnection::close() { connection_->close(0); }

@@ -34,9 +34,13 @@ class PeerConnection final : public transport::ConnectionHandler {
   void close();
 
   Swarm& swarm() { return swarm_; }
-  // What the peer said of itself, once identified.
+  // What the peer said of itself, once identified; its signed record is apart.
   const std::optional<identify::IdentifyMessage>& identified() const { return identified_; }
-  void set_identified(identify::IdentifyMessage message) { identified_ = std::move(message); }
+  // The record (identity/peer_record.h) that the peer signed, or empty. Verified here, on the first call: that costs
+  // as much as a tenth of the whole connection, and few ever pass a record on. Of another peer, or badly signed: empty.
+  const ByteVector& signed_record();
+  // Takes the record out of `message`; without one, that of an earlier message stays.
+  void set_identified(identify::IdentifyMessage message);
 
   // One pointer for the layer above (the C API's handle).
   void* user = nullptr;
@@ -59,6 +63,8 @@ class PeerConnection final : public transport::ConnectionHandler {
   const wire::Multiaddr local_address_;
   const wire::Multiaddr remote_address_;
   std::optional<identify::IdentifyMessage> identified_;
+  ByteVector signed_record_;
+  bool is_record_verified_ = false;
   size_t num_negotiating_ = 0;  // inbound
 };
 

@@ -46,6 +46,34 @@ TEST(IpPorts, BothSidesDialFromTheirListeningPorts) {
   }
 }
 
+// Connections to several peers, in both families, come from one port, on which nobody is answered.
+TEST(IpPorts, ANodeThatOnlyDialsHasOnePortWhichAcceptsNothing) {
+  auto dialer = TestNode::create({}, {}, nullptr);
+  std::vector<std::unique_ptr<TestNode>> peers;
+  peers.push_back(TestNode::create({}, {"/ip4/127.0.0.1/udp/0/quic-v1"}, &dialer->runtime()));
+  peers.push_back(TestNode::create({}, {"/ip4/127.0.0.1/udp/0/quic-v1"}, &dialer->runtime()));
+  if (has_ipv6()) {
+    peers.push_back(TestNode::create({}, {"/ip6/::1/udp/0/quic-v1"}, &dialer->runtime()));
+  }
+  std::string port;
+  for (int round = 0; round < 2; ++round) {
+    for (const auto& peer : peers) {
+      swarm::PeerConnection* c = dialer->connect(peer->address());
+      ASSERT_TRUE(c) << dialer->failure;
+      EXPECT_EQ(dialer->echo(*c, 10'000), "");
+      const std::string from = c->local_address().find(wire::proto::kUdp)->value_text();
+      EXPECT_EQ(port.empty() ? from : port, from);
+      port = from;
+      EXPECT_EQ(dialer->host().swarm().listen_addresses().size(), 0U);
+      EXPECT_FALSE(peers[0]->connect(at("/ip4/127.0.0.1", port).to_string()));
+      EXPECT_EQ(dialer->num_connected, 1U);
+      c->close();
+      ASSERT_TRUE(dialer->run_until([&] { return dialer->host().swarm().connections().empty(); }));
+      dialer->num_connected = 0;
+    }
+  }
+}
+
 TEST(IpPorts, WildcardsOfBothFamiliesShareAPort) {
   if (!has_ipv6()) GTEST_SKIP() << "no IPv6";
   auto a = TestNode::create({}, {"/ip4/0.0.0.0/udp/0/quic-v1"});

@@ -142,7 +142,8 @@ Result<VerifiedPeer> verify_certificate(Bytes der, int64_t now_unix_s) {
     return Error(KITH_ERR_BAD_SIGNATURE, kWhere, "the host key did not sign the certificate's key");
   }
   const identity::PeerId id = identity::PeerId::from_public_key(*host_key);
-  return VerifiedPeer{id, std::move(host_key).value()};
+  return VerifiedPeer{id, std::move(host_key).value(), certificate.not_before_unix_s,
+                      certificate.not_after_unix_s};
 }
 
 }  // namespace kith::tls

@@ -37,6 +37,9 @@ Result<Credentials> make_credentials(const crypto::PrivateKey& host_key, int64_t
 struct VerifiedPeer {
   identity::PeerId id;
   crypto::PublicKey key;  // the host key, whose id that is
+  // The certificate's period, both ends included.
+  int64_t not_before_unix_s = 0;
+  int64_t not_after_unix_s = 0;
 };
 
 // verify_certificate does all of the specification's checks on the one certificate that a peer

@@ -180,13 +180,13 @@ Status QuicConnection::verify_peer(void* certificate, void* chain) {
   size_t num_certificates = 0;
   KITH_ASSIGN(const ByteVector der,
               crypto::single_certificate_der(certificate, chain, &num_certificates));
-  KITH_ASSIGN(tls::VerifiedPeer peer,
-              tls::verify_certificate(der, transport_.loop().unix_seconds()));
-  if (!expected_.empty() && !(peer.id == expected_)) {
+  KITH_ASSIGN(const identity::PeerId peer,
+              transport_.certificates().verify(der, transport_.loop().unix_seconds()));
+  if (!expected_.empty() && !(peer == expected_)) {
     return Error(KITH_ERR_PEER_ID_MISMATCH, "tls",
-                 "dialed " + expected_.to_string() + " but the peer is " + peer.id.to_string());
+                 "dialed " + expected_.to_string() + " but the peer is " + peer.to_string());
   }
-  peer_ = peer.id;
+  peer_ = peer;
   return {};
 }
 

@@ -76,7 +76,7 @@ wire::Multiaddr QuicListener::address() const {
 }
 
 QUIC_STATUS QuicListener::on_new_connection(const QUIC_NEW_CONNECTION_INFO* info, HQUIC handle) {
-  if (!transport_.may_accept()) return QUIC_STATUS_CONNECTION_REFUSED;
+  if (!handler_ || !transport_.may_accept()) return QUIC_STATUS_CONNECTION_REFUSED;
   Endpoint remote;
   std::memcpy(&remote.v6, info->RemoteAddress, sizeof remote.v6);
   auto* connection = new QuicConnection(transport_, this, handle, remote);

@@ -11,6 +11,7 @@ class QuicTransport;
 
 class QuicListener final : public Listener {
  public:
+  // Without a handler it accepts nothing: a port to dial from.
   QuicListener(QuicTransport& transport, ListenerHandler* handler)
       : transport_(transport), handler_(handler) {}
   ~QuicListener() override;

@@ -80,6 +80,7 @@ QuicTransport::QuicTransport(runtime::EpollLoop& loop, Slot& slot, const QuicCon
       shutdown_finish_(runtime::Deferred::of<&QuicTransport::check_shutdown>(loop, this)),
       shutdown_deadline_(
           runtime::Timer::of<&QuicTransport::on_shutdown_deadline>(loop.timers(), this)),
+      certificates_(config.max_verified_certificates),
       pools_(std::make_unique<Pools>()) {}
 
 Result<std::unique_ptr<QuicTransport>> QuicTransport::create(runtime::EpollLoop& loop, Slot& slot,
@@ -130,21 +131,40 @@ bool QuicTransport::can_listen(const wire::Multiaddr& address) const {
   return is_quic_address(address);
 }
 
-std::optional<Endpoint> QuicTransport::dial_source(const Endpoint& remote) const {
-  if (!KITH_MSQUIC_PATCHED || !config_.dial_from_listener) return std::nullopt;
+namespace {
+std::optional<Endpoint> source_at(const Endpoint& remote, uint16_t port) {
+  std::optional<Endpoint> source = source_address_for(remote);
+  if (source) source->set_port(port);
+  return source;
+}
+}  // namespace
+
+void QuicTransport::open_dial_port() {
+  if (dial_port_ || dial_port_failed_) return;
+  for (const int family : {AF_INET6, AF_INET}) {  // IPv6's wildcard takes both
+    Endpoint any;
+    any.sa.sa_family = static_cast<sa_family_t>(family);
+    auto port = std::make_unique<QuicListener>(*this, nullptr);
+    if (!port->start(any).ok()) continue;
+    dial_port_ = std::move(port);
+    return;
+  }
+  dial_port_failed_ = true;
+}
+
+std::optional<Endpoint> QuicTransport::dial_source(const Endpoint& remote) {
+  if (!KITH_MSQUIC_PATCHED || !config_.share_port) return std::nullopt;
   for (const QuicListener* listener : listeners_) {
     const Endpoint& at = listener->endpoint();
-    if (at.is_v4() != remote.is_v4()) continue;
-    if (!at.is_wildcard()) {
-      if (at.is_loopback() == remote.is_loopback()) return at;
-      continue;
-    }
-    if (std::optional<Endpoint> source = source_address_for(remote)) {
-      source->set_port(at.port());
-      return source;
+    if (listener == dial_port_.get() || at.is_v4() != remote.is_v4()) continue;
+    if (at.is_wildcard()) {
+      if (std::optional<Endpoint> source = source_at(remote, at.port())) return source;
+    } else if (at.is_loopback() == remote.is_loopback()) {
+      return at;
     }
   }
-  return std::nullopt;
+  open_dial_port();
+  return dial_port_ ? source_at(remote, dial_port_->endpoint().port()) : std::nullopt;
 }
 
 Result<std::unique_ptr<Dial>> QuicTransport::dial(const wire::Multiaddr& address,
@@ -208,6 +228,7 @@ void QuicTransport::shutdown(void (*done)(void* ctx), void* ctx) {
   shutting_down_ = true;
   shutdown_done_ = done;
   shutdown_ctx_ = ctx;
+  dial_port_.reset();
   for (QuicConnection* c = connections_; c; c = c->next) c->close(0);
   shutdown_deadline_.set(loop_.now() + config_.shutdown_timeout);
   shutdown_finish_.schedule();

@@ -1,7 +1,8 @@
 // QUIC v1 over MsQuic. Spec: libp2p/specs quic/README.md; the peer is identified by the TLS extension (tls/tls.md).
 //
-// One UDP port serves both directions: a dial leaves from the port of a listener of the same address family, when the
-// build carries the MsQuic patch for it (KITH_MSQUIC_PATCHED).
+// One UDP port serves everything, when the build carries the MsQuic patch for it (KITH_MSQUIC_PATCHED): a dial leaves
+// from the port of a listener of the same address family; without one, all dials leave from one port that accepts
+// nothing.
 #pragma once
 
 #include <memory>
@@ -10,7 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/pool.h"
-#include "protocol/tls/certificate.h"
+#include "protocol/tls/certificate_cache.h"
 #include "runtime/epoll_loop.h"
 #include "transport/ip.h"
 #include "transport/quic/library.h"
@@ -30,11 +31,12 @@ struct QuicConfig {
   uint16_t max_inbound_streams = limits::kStreamsPerConnection;
   size_t max_inbound_connections = limits::kInboundConnections;
   size_t max_inbound_handshakes = limits::kInboundHandshakes;
+  size_t max_verified_certificates = limits::kVerifiedCertificates;  // remembered; 0: none
   uint32_t stream_window_bytes = 2 << 20;  // power of two; grows up to the connection's
   uint32_t connection_window_bytes = 16 << 20;
   Duration shutdown_timeout =
-      milliseconds(500);           // for peers to acknowledge the close when the node stops
-  bool dial_from_listener = true;  // off without the patch
+      milliseconds(500);   // for peers to acknowledge the close when the node stops
+  bool share_port = true;  // dials leave from one port; off without the patch
   LogSink* log = nullptr;
 };
 
@@ -64,6 +66,7 @@ class QuicTransport final : public Transport {
   QUIC_HANDLE* client_configuration() const { return client_; }
   ObjectPool<QuicStream>& streams();
   ObjectPool<SendOp>& send_ops();
+  tls::CertificateCache& certificates() { return certificates_; }
   void add(QuicConnection* connection);
   // The connection is about to be destroyed.
   void remove(QuicConnection* connection);
@@ -81,8 +84,11 @@ class QuicTransport final : public Transport {
  private:
   QuicTransport(runtime::EpollLoop& loop, Slot& slot, const QuicConfig& config);
   Status open_configuration(const tls::Credentials& credentials, bool is_server, QUIC_HANDLE** out);
-  // Where a dial to `remote` should leave from: the concrete address and port of a listener, if one fits.
-  std::optional<Endpoint> dial_source(const Endpoint& remote) const;
+  // Where a dial to `remote` should leave from: the concrete address and port of a listener that fits, or of the dial
+  // port; nothing when MsQuic is to choose.
+  std::optional<Endpoint> dial_source(const Endpoint& remote);
+  // Opens the dial port unless that has failed before.
+  void open_dial_port();
   void check_shutdown();
   void on_shutdown_deadline();
 
@@ -93,12 +99,17 @@ class QuicTransport final : public Transport {
   QUIC_HANDLE* client_ = nullptr;
   QuicConnection* connections_ = nullptr;  // intrusive list
   std::vector<QuicListener*> listeners_;
+  // Of a node that only dials. One socket instead of one for each connection: cheaper, and no fresh port can be one whose
+  // last connection the peer still remembers, which costs a second.
+  std::unique_ptr<QuicListener> dial_port_;
+  bool dial_port_failed_ = false;
   int listener_handles_ = 0;
   bool shutting_down_ = false;
   void (*shutdown_done_)(void* ctx) = nullptr;
   void* shutdown_ctx_ = nullptr;
   runtime::Deferred shutdown_finish_;
   runtime::Timer shutdown_deadline_;
+  tls::CertificateCache certificates_;
   struct Pools;
   std::unique_ptr<Pools> pools_;
 };

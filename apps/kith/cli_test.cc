@@ -1,11 +1,15 @@
 // The kith program as its users run it: what goes to stdout, exit codes, and two processes that talk over QUIC.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "tests/support/child_process.h"
 
@@ -65,6 +69,24 @@ class Cli : public testing::Test {
     address_ = json.is_discarded() ? *line : json["addrs"][0].get<std::string>();
     ASSERT_TRUE(address_.starts_with("/ip4/127.0.0.1/udp/")) << address_;
   }
+  // Runs kith with its standard error in a file, or whatever else opens as one. The text is the error's, for a file.
+  Output run_for_errors(std::vector<std::string> words, std::string to = "") {
+    const bool is_file = to.empty();
+    if (is_file) to = path("stderr");
+    words.insert(words.begin(),
+                 {"/bin/sh", "-c", R"(to="$1"; shift; exec "$@" 2>"$to")", "sh", to, KITH_PROGRAM});
+    Output out;
+    const auto child = ChildProcess::spawn(words, {.environment = {"KITH_KEY="}});
+    if (!child) return out;
+    while (child->read_line(kPatience)) {
+    }
+    if (const auto exit = child->wait(kPatience)) out.code = exit->code;
+    if (is_file) {
+      std::ifstream file(to);
+      out.text.assign(std::istreambuf_iterator<char>(file), {});
+    }
+    return out;
+  }
   std::string address_without_peer() const { return address_.substr(0, address_.find("/p2p/")); }
   std::string peer_of_listener() const { return address_.substr(address_.find("/p2p/") + 5); }
 
@@ -80,7 +102,7 @@ TEST_F(Cli, SaysItsVersion) {
 }
 
 TEST_F(Cli, HelpsWithExamples) {
-  for (const char* command : {"listen", "ping", "identify", "addr", "id"}) {
+  for (const char* command : {"listen", "ping", "perf", "identify", "addr", "id"}) {
     const Output out = run({command, "--help"});
     EXPECT_EQ(out.code, 0) << command;
     EXPECT_NE(out.text.find("Example"), std::string::npos) << command;
@@ -96,6 +118,10 @@ TEST_F(Cli, ExitsWith2OnWrongUsage) {
            {"ping", "127.0.0.1:4001"},
            {"ping", "--count", "x", "/ip4/127.0.0.1/udp/1/quic-v1"},
            {"ping", "--timeout", "0", "/ip4/127.0.0.1/udp/1/quic-v1"},
+           {"perf"},
+           {"perf", "--runs", "0", "/ip4/127.0.0.1/udp/1/quic-v1"},
+           {"perf", "--duration", "0", "/ip4/127.0.0.1/udp/1/quic-v1"},
+           {"perf", "--upload", "0", "/ip4/127.0.0.1/udp/1/quic-v1"},
            {"listen", "--listen", "/ip4/300.0.0.1"},
            {"key", "gen", "--type", "dsa"},
            {"key", "gen", "--bits", "4096"},
@@ -253,6 +279,157 @@ TEST_F(Cli, ReportsConnectionsAsJsonLines) {
   EXPECT_EQ(identified["peer_id"], connected["peer_id"]);
   ping->kill(SIGINT);
   EXPECT_FALSE(listener_->read_event("disconnected", kPatience).is_discarded());
+}
+
+TEST_F(Cli, MeasuresWhatGoesThrough) {
+  listen({"--perf"});
+  const auto perf = start(
+      {"perf", "--upload", "300kB", "--download", "1.5MiB", "--runs", "3", "--json", address_});
+  ASSERT_TRUE(perf);
+  for (int run = 1; run <= 3; ++run) {
+    const Json connected = perf->read_event("connected", kPatience);
+    ASSERT_FALSE(connected.is_discarded());
+    EXPECT_EQ(connected["peer_id"], peer_of_listener());
+    const Json json = perf->read_event("run", kPatience);
+    ASSERT_FALSE(json.is_discarded());
+    EXPECT_EQ(json["type"], "final");
+    EXPECT_EQ(json["run"], run);
+    EXPECT_EQ(json["uploadBytes"], 300'000);
+    EXPECT_EQ(json["downloadBytes"], 1'572'864);
+    EXPECT_GT(json["timeSeconds"], 0.0);
+    EXPECT_GT(json["upload_bps"], 0.0);
+    EXPECT_GT(json["download_bps"], 0.0);
+    EXPECT_GT(json["connect_ms"], 0.0);
+  }
+  const Json summary = perf->read_event("summary", kPatience);
+  ASSERT_FALSE(summary.is_discarded());
+  EXPECT_EQ(summary["runs"], 3);
+  for (const char* what : {"upload_bps", "download_bps", "connect_ms"}) {
+    EXPECT_LE(summary[what]["min"], summary[what]["median"]) << what;
+    EXPECT_LE(summary[what]["median"], summary[what]["max"]) << what;
+  }
+  EXPECT_EQ(perf->wait(kPatience), (Exit{0, 0}));
+}
+
+TEST_F(Cli, MeasuresOneDirectionForPeople) {
+  listen({"--perf"});
+  const Output out = run({"perf", "--download", "2MiB", "--runs", "2", address_});
+  EXPECT_EQ(out.code, 0);
+  EXPECT_NE(out.text.find("down 2.00 MiB in "), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("bit/s"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("--- 2 runs, min/q1/median/q3/max ---"), std::string::npos) << out.text;
+  EXPECT_EQ(out.text.find("; up "), std::string::npos) << out.text;
+}
+
+TEST_F(Cli, MeasuresForATime) {
+  listen({"--perf"});
+  const auto perf =
+      start({"perf", "--upload", "8000000GiB", "--duration", "1.3", "--json", address_});
+  ASSERT_TRUE(perf);
+  const Json progress = perf->read_event("progress", kPatience);
+  ASSERT_FALSE(progress.is_discarded());
+  EXPECT_EQ(progress["type"], "intermediary");
+  EXPECT_GE(progress["timeSeconds"], 0.9);
+  EXPECT_GT(progress["uploadBytes"], 0);
+  EXPECT_EQ(progress["downloadBytes"], 0);
+  const Json json = perf->read_event("run", kPatience);
+  ASSERT_FALSE(json.is_discarded());
+  EXPECT_GT(json["uploadBytes"], progress["uploadBytes"]);
+  EXPECT_GE(json["timeSeconds"], 1.2);
+  EXPECT_EQ(perf->wait(kPatience), (Exit{0, 0}));
+  const Output both = run({"perf", "--duration", "0.2", address_});
+  EXPECT_EQ(both.code, 0);
+  EXPECT_NE(both.text.find("; up "), std::string::npos) << both.text;
+  EXPECT_NE(both.text.find("; down "), std::string::npos) << both.text;
+}
+
+TEST_F(Cli, ShowsTheProgressOfAMeasurementOnATerminalOnly) {
+  listen({"--perf"});
+  const std::vector<std::string> words = {"perf",       "--upload", "8000000GiB",
+                                          "--duration", "1.3",      address_};
+  EXPECT_EQ(run_for_errors(words).text, "");
+  const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+  ASSERT_GE(terminal, 0);
+  ASSERT_EQ(grantpt(terminal), 0);
+  ASSERT_EQ(unlockpt(terminal), 0);
+  // Held open, so that what the program wrote can be read after its end.
+  const int other_end = open(ptsname(terminal), O_RDWR | O_NOCTTY);
+  ASSERT_GE(other_end, 0);
+  EXPECT_EQ(run_for_errors(words, ptsname(terminal)).code, 0);
+  ASSERT_EQ(fcntl(terminal, F_SETFL, O_NONBLOCK), 0);
+  std::string shown(4096, '\0');
+  shown.resize(static_cast<size_t>(std::max<ssize_t>(0, read(terminal, shown.data(), 4096))));
+  EXPECT_NE(shown.find("run 1/1: up "), std::string::npos) << shown;
+  EXPECT_TRUE(shown.ends_with("\r\x1b[K")) << "erased at the end: " << shown;
+  close(other_end);
+  close(terminal);
+}
+
+TEST_F(Cli, SaysWhatIsWrongWithASize) {
+  const std::pair<const char*, const char*> wrong[] = {
+      {"x", "number and a unit"},      {"-1kB", "negative"},
+      {"1G", "no unit is called 'G'"}, {"1Gb", "take B, kB"},
+      {"0.5", "whole number"},         {"9999999999GiB", "too large"},
+      {"nan", "number and a unit"},    {"1e3B", "no unit is called 'e3B'"}};
+  for (const auto& [size, why] : wrong) {
+    for (const char* option : {"--upload=", "--download="}) {
+      const Output out =
+          run_for_errors({"perf", option + std::string(size), "/ip4/127.0.0.1/udp/1/quic-v1"});
+      EXPECT_EQ(out.code, 2) << size;
+      EXPECT_NE(out.text.find(why), std::string::npos) << size << ": " << out.text;
+    }
+  }
+}
+
+TEST_F(Cli, NamesTheProtocolThatAPeerDoesNotServe) {
+  listen();  // without --perf
+  const Output out = run_for_errors({"perf", "--upload", "1kB", address_});
+  EXPECT_EQ(out.code, 1);
+  EXPECT_NE(out.text.find("does not serve /perf/1.0.0"), std::string::npos) << out.text;
+  EXPECT_NE(out.text.find("kith listen --perf"), std::string::npos) << out.text;
+}
+
+TEST_F(Cli, MeasuresNoOtherPeerThanTheOneNamed) {
+  listen({"--perf"});
+  const Output out =
+      run_for_errors({"perf", "--upload", "1kB", address_without_peer() + "/p2p/" + kPeerId});
+  EXPECT_EQ(out.code, 1);
+  EXPECT_NE(out.text.find(peer_of_listener()), std::string::npos) << out.text;
+}
+
+TEST_F(Cli, FailsWhenAPeerGoesAwayDuringAMeasurement) {
+  // A peer that is told to end says so; one that is killed is silent.
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    for (const char* direction : {"--upload", "--download"}) {
+      listen({"--perf"});
+      const auto perf =
+          start({"perf", direction, "8000000GiB", "--timeout", "1", "--json", address_});
+      ASSERT_TRUE(perf);
+      ASSERT_FALSE(perf->read_event("progress", kPatience).is_discarded());
+      listener_->kill(signal);
+      const Json run = perf->read_event("run", kPatience);
+      ASSERT_FALSE(run.is_discarded()) << signal << direction;
+      EXPECT_EQ(run["unfinished"], true);
+      const Json summary = perf->read_event("summary", kPatience);
+      ASSERT_FALSE(summary.is_discarded()) << signal << direction;
+      EXPECT_EQ(summary["runs"], 0);
+      EXPECT_GT(summary["error"].get<std::string>().size(), 10u);
+      EXPECT_EQ(perf->wait(kPatience), (Exit{1, 0})) << signal << direction;
+    }
+  }
+}
+
+TEST_F(Cli, SumsUpAnInterruptedMeasurement) {
+  listen({"--perf"});
+  const auto perf = start({"perf", "--json", address_});
+  ASSERT_TRUE(perf);
+  ASSERT_FALSE(perf->read_event("progress", kPatience).is_discarded());
+  perf->kill(SIGINT);
+  const Json run = perf->read_event("run", kPatience);
+  ASSERT_FALSE(run.is_discarded());
+  EXPECT_GT(run["uploadBytes"], 0);
+  EXPECT_EQ(perf->read_event("summary", kPatience)["error"], "interrupted");
+  EXPECT_EQ(perf->wait(kPatience), (Exit{128 + SIGINT, 0}));
 }
 
 }  // namespace

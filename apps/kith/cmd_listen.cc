@@ -1,4 +1,4 @@
-// kith listen: a node that serves ping and identify until it is told to stop.
+// kith listen: a node that serves ping, identify and, if asked to, perf until it is told to stop.
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@ namespace {
 struct ListenOptions {
   std::vector<std::string> listen;
   std::string key_file;
+  bool perf = false;
   bool json = false;
 };
 
@@ -73,7 +74,8 @@ int serve(const ListenOptions& o, int verbosity) {
     }
   }
   Events events;
-  Node node(o.key_file, verbosity, o.json ? &events : nullptr);
+  Node node(o.key_file, verbosity, o.json ? &events : nullptr,
+            o.perf ? Serve::kPingAndPerf : Serve::kPing);
   for (const std::string& text : o.listen) listen_on(node, text);
   if (o.listen.empty()) listen_everywhere(node);
   const std::vector<std::string> addresses = node.addresses();
@@ -83,7 +85,8 @@ int serve(const ListenOptions& o, int verbosity) {
     for (const std::string& a : addresses) print_line(a);
   }
   if (isatty(STDERR_FILENO) && !o.json) {
-    std::fprintf(stderr, "Serving ping and identify. Ctrl-C stops.\n");
+    std::fprintf(stderr, "Serving ping%s identify. Ctrl-C stops.\n",
+                 o.perf ? ", perf and" : " and");
   }
   node.wait([] { return false; });
   spdlog::info("stopping");
@@ -101,6 +104,9 @@ void add_listen_command(Program& program) {
                    "Where to listen; may come more than once. Port 0: any free one.\n"
                    "[all addresses of the machine, one free UDP port]")
       ->type_name("MADDR");
+  listen->add_flag("--perf", o->perf,
+                   "Serve /perf/1.0.0 for 'kith perf', too: whoever can reach the node may then\n"
+                   "make it send and receive as much as the link carries");
   add_key(listen, &o->key_file);
   add_json(listen, &o->json, "Print JSON lines: listening, connected, identified, disconnected");
   listen->footer(
@@ -109,7 +115,8 @@ void add_listen_command(Program& program) {
       "end it in good order. Without --key it has a new peer id each time.\n\n"
       "Examples:\n  kith listen\n  kith listen --key node.key --listen "
       "/ip4/0.0.0.0/udp/4001/quic-v1\n"
-      "  kith listen -v --listen /ip6/::1/udp/0/quic-v1");
+      "  kith listen -v --listen /ip6/::1/udp/0/quic-v1\n"
+      "  kith listen --perf                       (the other end of 'kith perf')");
   program.on(listen, [o, &program] { return serve(*o, program.verbosity); });
 }
 

@@ -62,6 +62,7 @@ void add_key_commands(Program& program);
 void add_id_command(Program& program);
 void add_listen_command(Program& program);
 void add_ping_command(Program& program);
+void add_perf_command(Program& program);
 void add_identify_command(Program& program);
 void add_addr_command(Program& program);
 

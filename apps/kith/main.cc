@@ -34,6 +34,7 @@ void set_up(Program& program) {
       "usage.");
   add_listen_command(program);
   add_ping_command(program);
+  add_perf_command(program);
   add_identify_command(program);
   add_addr_command(program);
   add_id_command(program);

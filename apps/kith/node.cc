@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <utility>
 
 #include "command.h"
 #include "key_file.h"
@@ -80,14 +81,14 @@ milliseconds to_milliseconds(double seconds) {
   return milliseconds(std::llround(std::ceil(seconds * 1000)));
 }
 
-Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer)
+Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer, Serve serve)
     : observer_(observer) {
   kith_error error{};
   if (kith_runtime_new(&runtime_, &error) != KITH_OK) throw Failure(error.message);
   g_runtime = runtime_;
   catch_signals();
   try {
-    start_host(key_file, verbosity);
+    start_host(key_file, verbosity, serve);
   } catch (...) {
     g_runtime = nullptr;
     kith_runtime_free(runtime_);
@@ -95,13 +96,14 @@ Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer)
   }
 }
 
-void Node::start_host(const std::string& key_file, int verbosity) {
+void Node::start_host(const std::string& key_file, int verbosity, Serve serve) {
   Key key;
   if (!key_file.empty()) key = read_key_file(key_file);
   kith_host_config config;
   kith_host_config_init(&config);
   config.key = key.get();
   config.handler = handler();
+  config.serve_perf = serve == Serve::kPingAndPerf;
   config.log_level = verbosity == 0 ? 0 : verbosity == 1 ? KITH_LOG_INFO : KITH_LOG_DEBUG;
   kith_error error{};
   if (kith_host_new(runtime_, &host_, &config, &error) != KITH_OK) throw Failure(error.message);
@@ -143,6 +145,10 @@ kith_host_handler Node::handler() {
   };
   h.on_disconnected = [](void* user, kith_connection* c, const kith_error* error) {
     auto* self = static_cast<Node*>(user);
+    if (c == self->connection_) {
+      self->is_connected_ = false;
+      self->wake();
+    }
     if (self->observer_) self->observer_->on_disconnected(c, *error);
   };
   h.on_log = write_log;
@@ -180,12 +186,14 @@ kith_connection* Node::connect(const Address& address, milliseconds timeout) {
   if (const std::optional<std::string> why = why_not_dial(address)) {
     throw Failure("cannot dial " + address.text + ": " + *why);
   }
+  kith_connection_unref(std::exchange(connection_, nullptr));
   kith_connect_handler handler{};
   handler.struct_size = sizeof handler;
   handler.user = this;
   handler.on_connected = [](void* user, kith_connection* c) {
     auto* self = static_cast<Node*>(user);
     self->connection_ = kith_connection_ref(c);
+    self->is_connected_ = true;
     self->wake();
   };
   handler.on_failed = [](void* user, const kith_error* error) {
@@ -204,6 +212,11 @@ kith_connection* Node::connect(const Address& address, milliseconds timeout) {
   }
   if (connect_error_) throw Failure(connect_error_->message + dial_hint(connect_error_->status));
   return connection_;
+}
+
+void Node::disconnect() {
+  kith_connection_close(connection_);
+  wait([this] { return !is_connected_; }, kCloseTimeout);
 }
 
 }  // namespace cli

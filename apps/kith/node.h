@@ -33,11 +33,14 @@ class NodeObserver {
   virtual void on_disconnected(kith_connection*, const kith_error&) {}
 };
 
+enum class Serve { kPing, kPingAndPerf };
+
 class Node {
  public:
   // Starts a node that listens on nothing. `key_file` may be empty: a fresh key. `verbosity` as in Program. The
   // observer may be null and must outlive the node. Throws Failure.
-  Node(const std::string& key_file, int verbosity, NodeObserver* observer);
+  Node(const std::string& key_file, int verbosity, NodeObserver* observer,
+       Serve serve = Serve::kPing);
   // Says goodbye to peers and waits until all is closed.
   ~Node();
   Node(const Node&) = delete;
@@ -57,15 +60,17 @@ class Node {
   // SIGINT or SIGTERM if one came, else 0.
   static int signal();
 
-  // Dials. The reference is the node's, to the end. Throws Failure or Interrupted.
+  // Dials. The reference is the node's, to the end or the next connect(). Throws Failure or Interrupted.
   kith_connection* connect(const Address& address, std::chrono::milliseconds timeout);
+  // Ends the connection that connect() made and waits until it is gone, so that the next connect() makes a new one.
+  void disconnect();
 
  private:
   struct Deadline {
     Node& node;
     bool passed = false;
   };
-  void start_host(const std::string& key_file, int verbosity);
+  void start_host(const std::string& key_file, int verbosity, Serve serve);
   kith_host_handler handler();
 
   kith_runtime* runtime_ = nullptr;
@@ -73,6 +78,7 @@ class Node {
   NodeObserver* observer_;
   std::list<Deadline> deadlines_;  // timers cannot be canceled: these stay until the end
   kith_connection* connection_ = nullptr;
+  bool is_connected_ = false;  // connection_ has not ended
   std::optional<kith_error> connect_error_;
   bool closed_ = false;
 };

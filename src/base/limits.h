@@ -25,9 +25,18 @@ inline constexpr size_t kRsaMaxPrivateKeyBytes = 4800;  // PKCS#1 of 8192 bits f
 inline constexpr size_t kPrivateKeyBytes = 8192;        // protobuf of a private key
 inline constexpr size_t kCertificateBytes = 4096;       // DER of the one certificate of a peer
 inline constexpr size_t kCertificateExtensions = 32;    // in that certificate
+inline constexpr size_t kVerifiedCertificates = 1024;   // remembered as verified, per node
 inline constexpr size_t kEnvelopeBytes = 16 * 1024;     // signed envelope
 inline constexpr size_t kPeerRecordAddresses = 256;     // addresses kept of one signed peer record
 inline constexpr size_t kPeerIdTextBytes = 128;         // longest text of a peer id in any base
+
+// noise, and tls over a byte pipe
+inline constexpr size_t kNoiseHandshakeBytes = 8 * 1024;  // one handshake message; RSA 8192 fits
+inline constexpr size_t kNoiseMuxers = 64;                // that a peer names in its payload
+inline constexpr size_t kNoiseMuxerBytes = 256;           // the name of one
+inline constexpr size_t kNoiseCertHashes = 16;            // in that payload
+inline constexpr size_t kNoiseCertHashBytes = 128;        // one of them
+inline constexpr size_t kTlsCertificateMessageBytes = 8 * 1024;  // the certificate and its frame
 
 // multistream
 inline constexpr size_t kMultistreamLineBytes = 1024;     // one line with its newline
@@ -49,6 +58,24 @@ inline constexpr size_t kPingBytes = 32;
 inline constexpr size_t kPingStreamsPerConnection = 2;
 inline constexpr Duration kPingTimeout = seconds(20);      // an echo we wait for
 inline constexpr Duration kPingIdleTimeout = seconds(60);  // an inbound ping stream without a ping
+
+// stream multiplexers: yamux and mplex
+inline constexpr size_t kMuxerOutboundStreams =
+    256;                                         // at once; rust closes beyond 512 of both sides
+inline constexpr size_t kMuxerEarlyStreams = 8;  // before the peer answered; js closes beyond 10
+inline constexpr size_t kMuxerWaitingStreams = 1024;  // opened beyond these two
+inline constexpr size_t kMuxerOwedResets = 1024;      // answers that the peer does not read
+inline constexpr size_t kMuxerChurnBurst = 2000;      // frames of no use: base/churn_budget.h
+inline constexpr size_t kMuxerChurnPerSecond = 1000;
+inline constexpr size_t kMuxerDroppedBytes = 1024 * 1024;   // of a stream that we stopped reading
+inline constexpr uint32_t kYamuxWindow = 16 * 1024 * 1024;  // of one stream, at most
+inline constexpr size_t kYamuxWindowGrowth = 32 * 1024 * 1024;  // of all, above the initial 256 KiB
+inline constexpr Duration kYamuxKeepAlive = seconds(30);
+inline constexpr Duration kYamuxPingTimeout = seconds(20);
+inline constexpr size_t kMplexOutboundStreams = 128;         // at once; rust resets beyond
+inline constexpr size_t kMplexMessageBytes = 1024 * 1024;   // one message
+inline constexpr size_t kMplexHeldBytes = 4 * 1024 * 1024;  // received and not consumed, one stream
+inline constexpr size_t kMplexHeldTotal = 32 * 1024 * 1024;  // the same, of one connection
 
 // connections
 inline constexpr Duration kHandshakeTimeout = seconds(10);  // absolute: first packet to known peer

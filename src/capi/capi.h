@@ -73,10 +73,12 @@ struct PingRequest final : service::PingHandler {
 };
 
 struct PerfRequest final : service::PerfHandler {
-  PerfRequest(kith_host& h, const kith_perf_handler& c) : host(h), handler(c) {}
+  PerfRequest(kith_host& h, const kith_connection& p, const kith_perf_handler& c)
+      : host(h), connection(p), handler(c) {}
   void on_perf_progress(const service::PerfResult& so_far) override;
   void on_perf_end(const service::PerfResult& result, const Error& error) override;
   kith_host& host;
+  const kith_connection& connection;  // which a measurement does not outlive
   kith_perf_handler handler;
   std::unique_ptr<service::PerfSession> session;
 };

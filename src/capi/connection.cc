@@ -155,12 +155,20 @@ kith_status kith_connection_perf(kith_connection* c, uint64_t upload, uint64_t d
   if (const kith_status status = check(c); status != KITH_OK) return status;
   kith_perf_handler copy{};
   if (!copy_struct(handler, &copy)) return KITH_ERR_INVALID_ARGUMENT;
-  auto request = std::make_unique<PerfRequest>(*c->host, copy);
+  auto request = std::make_unique<PerfRequest>(*c->host, *c, copy);
   Result<std::unique_ptr<service::PerfSession>> session =
       c->host->host->perf().start(*c->connection, upload, download, request.get());
   if (!session.ok()) return session.status();
   request->session = std::move(session).value();
   c->host->perfs.push_back(std::move(request));
+  return KITH_OK;
+}
+
+kith_status kith_connection_stop_perf(kith_connection* c) {
+  if (const kith_status status = check(c); status != KITH_OK) return status;
+  for (const std::unique_ptr<PerfRequest>& perf : c->host->perfs) {
+    if (&perf->connection == c) perf->session->stop();
+  }
   return KITH_OK;
 }
 

@@ -14,11 +14,15 @@ alignas(64) const uint8_t kZeros[kChunk] = {};
 }  // namespace
 
 void ZeroSource::pump(Stream& stream) {
-  while (left_ != 0) {
+  while (left_ != 0 && !closed_) {
     const size_t n = static_cast<size_t>(std::min<uint64_t>(left_, kChunk));
     if (!stream.write(Buffer::static_bytes({kZeros, n})).ok()) return;
     left_ -= n;
   }
+  end(stream);
+}
+
+void ZeroSource::end(Stream& stream) {
   if (!std::exchange(closed_, true)) stream.close_write();
 }
 
@@ -109,6 +113,8 @@ Status PerfSession::start(swarm::PeerConnection& connection) {
 size_t PerfSession::on_data(Stream&, Bytes data) {
   if (first_byte_ == 0) first_byte_ = loop_.precise_now();
   downloaded_ += data.size();
+  // The end of a stopped session comes from the timer: the transport still uses the stream when this returns.
+  if (stopping_) progress_.set(loop_.now());
   return data.size();
 }
 
@@ -142,8 +148,18 @@ PerfResult PerfSession::result() const {
 }
 
 void PerfSession::on_progress() {
+  if (stopping_) {
+    source_.end(*stream_);
+    if (first_byte_ != 0) end(Error(KITH_OK, "perf"));
+    return;
+  }
   progress_.set(loop_.now() + kInterval);
   handler_->on_perf_progress(result());
+}
+
+void PerfSession::stop() {
+  if (!stream_ || std::exchange(stopping_, true)) return;
+  progress_.set(loop_.now());
 }
 
 void PerfSession::end(const Error& error) {
@@ -151,7 +167,7 @@ void PerfSession::end(const Error& error) {
   const PerfResult r = result();
   if (Stream* stream = std::exchange(stream_, nullptr)) {
     stream->detach();
-    if (error.status() != KITH_OK) stream->abort(0);
+    if (error.status() != KITH_OK || downloaded_ != download_) stream->abort(0);
   }
   handler_->on_perf_end(r, error);  // may destroy this
 }

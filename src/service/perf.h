@@ -55,6 +55,8 @@ class ZeroSource {
   explicit ZeroSource(uint64_t bytes) : left_(bytes) {}
   // Writes until all is written (then closes the write side, once) or the stream is full.
   void pump(transport::Stream& stream);
+  // Closes the write side now, whatever is left.
+  void end(transport::Stream& stream);
   uint64_t left() const { return left_; }
 
  private:
@@ -68,6 +70,10 @@ class PerfSession final : public swarm::ProtocolStream {
   PerfSession(runtime::Loop& loop, uint64_t upload, uint64_t download, PerfHandler* handler);
   ~PerfSession();
   Status start(swarm::PeerConnection& connection);
+  // Ends the upload with what the transport has taken, and the session, in a later turn, when the peer has answered:
+  // then all of it has arrived. A download ends with what has come. on_perf_end then says KITH_OK; no
+  // on_perf_progress comes before it.
+  void stop();
 
  private:
   void on_open(transport::Stream&, std::string_view) override {}
@@ -90,6 +96,7 @@ class PerfSession final : public swarm::ProtocolStream {
   uint64_t downloaded_ = 0;
   TimePoint started_ = 0;
   TimePoint first_byte_ = 0;
+  bool stopping_ = false;
   runtime::Timer progress_;
 };
 

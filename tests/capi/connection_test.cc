@@ -54,6 +54,7 @@ TEST_F(ConnectionH, ReferencesOutliveTheConnection) {
   Outcome& o = outcome();
   EXPECT_EQ(KITH_ERR_CLOSED, ping(o, 1, 0, 0));
   EXPECT_EQ(KITH_ERR_CLOSED, perf(o, 1, 1));
+  EXPECT_EQ(KITH_ERR_CLOSED, kith_connection_stop_perf(c));
   EXPECT_EQ(0, o.destroyed + log.destroyed);
   EXPECT_STREQ(kith_host_peer_id(server.host), kith_connection_peer_id(c));
   kith_connection_unref(c);
@@ -156,6 +157,26 @@ TEST_F(ConnectionH, PerfMovesWhatWasAskedFor) {
     EXPECT_LE(0, o.result.upload_ns);
     EXPECT_LE(0, o.result.download_ns);
   }
+}
+
+TEST_F(ConnectionH, APerfThatIsStoppedSaysWhatItMoved) {
+  EXPECT_EQ(KITH_OK, kith_connection_stop_perf(client.connection)) << "there is none: harmless";
+  for (const bool upload : {true, false}) {
+    Outcome& o = outcome();
+    ASSERT_EQ(KITH_OK, perf(o, upload ? UINT64_MAX : 0, upload ? 0 : UINT64_MAX));
+    ASSERT_TRUE(loop.until([&] { return o.progress == 1; }));
+    ASSERT_EQ(KITH_OK, kith_connection_stop_perf(client.connection));
+    EXPECT_FALSE(o.is_over()) << "in a later turn";
+    ASSERT_TRUE(loop.until([&] { return o.is_over(); }));
+    EXPECT_EQ(1, o.ok) << o.error.message;
+    EXPECT_EQ(upload, o.result.uploaded != 0);
+    EXPECT_EQ(!upload, o.result.downloaded != 0);
+  }
+  // The connection goes on, and its next measurement is its own.
+  Outcome& o = outcome();
+  ASSERT_EQ(KITH_OK, perf(o, 1000, 2000));
+  ASSERT_TRUE(loop.until([&] { return o.is_over(); }));
+  EXPECT_EQ(2000u, o.result.downloaded) << o.error.message;
 }
 
 TEST_F(ConnectionH, APerfWithoutEndEndsWithTheConnection) {

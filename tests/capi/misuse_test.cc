@@ -154,6 +154,7 @@ TEST_F(MisusePair, NullsToConnectionsAndStreams) {
   EXPECT_EQ(kBad, kith_connection_ping(c, 1, 0, 0, nullptr));
   EXPECT_EQ(kBad, kith_connection_perf(nullptr, 1, 1, nullptr));
   EXPECT_EQ(kBad, kith_connection_perf(c, 1, 1, nullptr));
+  EXPECT_EQ(kBad, kith_connection_stop_perf(nullptr));
 
   StreamLog& log = open({kEcho});
   s = log.stream;

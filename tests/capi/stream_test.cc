@@ -295,6 +295,7 @@ TEST_F(StreamH, OtherThreadsAreRefused) {
     EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_connection_identify(c, nullptr));
     EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_connection_ping(c, 1, 0, 0, nullptr));
     EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_connection_perf(c, 1, 0, nullptr));
+    EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_connection_stop_perf(c));
   }).join();
   EXPECT_EQ(KITH_OK, kith_stream_write(ours->stream, kByte, 1));
 }

@@ -94,6 +94,13 @@ TEST_F(CppApi, MeasuresWhatGoesThrough) {
     EXPECT_EQ(moved->uploaded, 100'000U);
     EXPECT_EQ(moved->downloaded, 200'000U);
     EXPECT_GT(moved->upload_time, 0ns);
+    runtime.spawn([](kith::Runtime& r, kith::Connection c) -> kith::Task<> {
+      co_await r.sleep(20ms);
+      EXPECT_TRUE(c.stop_perf().ok());
+    }(runtime, *connection));
+    const auto stopped = co_await connection->perf(UINT64_MAX, 0);
+    CO_ASSERT_OK(stopped);
+    EXPECT_GT(stopped->uploaded, 0U);
     auto other = co_await client.connect(address());
     CO_ASSERT_OK(other);
     EXPECT_EQ((co_await other->perf(1, 1)).status(), KITH_ERR_PROTOCOL_NOT_SUPPORTED);

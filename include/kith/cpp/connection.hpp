@@ -147,6 +147,8 @@ class Connection {
   detail::Perf perf(uint64_t upload, uint64_t download) {
     return detail::Perf(connection_, upload, download);
   }
+  // Ends what perf() is doing early: it yields what was moved until now. See kith_connection_stop_perf.
+  Status stop_perf() { return detail::to_status(kith_connection_stop_perf(connection_)); }
 
   // The C handle, borrowed.
   kith_connection* get() const { return connection_; }

@@ -189,7 +189,7 @@ QUIC_SETTINGS settings_of(const Options& o) {
   KITH_SET(KeepAliveIntervalMs, 15'000);
   KITH_SET(PeerBidiStreamCount, number(o, "peer_streams", 256));
   KITH_SET(PeerUnidiStreamCount, 0);
-  KITH_SET(StreamRecvWindowDefault, number(o, "stream_window", 2 << 20));
+  KITH_SET(StreamRecvWindowDefault, number(o, "stream_window", 256 << 10));
   KITH_SET(ConnFlowControlWindow, number(o, "conn_window", 16 << 20));
   s.SendBufferingEnabled = number(o, "send_buffering", 0) != 0;
   s.IsSet.SendBufferingEnabled = TRUE;
@@ -212,6 +212,10 @@ QUIC_SETTINGS settings_of(const Options& o) {
   }
   if (o.contains("bbr")) {
     KITH_SET(CongestionControlAlgorithm, QUIC_CONGESTION_CONTROL_ALGORITHM_BBR);
+  }
+  if (o.contains("hystart")) {
+    s.HyStartEnabled = number(o, "hystart", 1) != 0;
+    s.IsSet.HyStartEnabled = TRUE;
   }
   if (o.contains("initial_window")) {
     KITH_SET(InitialWindowPackets, number(o, "initial_window", 10));

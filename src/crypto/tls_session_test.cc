@@ -1,0 +1,346 @@
+// TlsSession against OpenSSL peers that do what ours never would.
+#include "crypto/tls_session.h"
+
+#include <gtest/gtest.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "crypto/openssl.h"
+#include "crypto/x509.h"
+
+namespace kith::crypto {
+namespace {
+
+using SslCtxPtr = OpensslPtr<SSL_CTX, SSL_CTX_free>;
+using SslPtr = OpensslPtr<SSL, SSL_free>;
+
+constexpr std::string_view kAlpns[] = {"/yamux/1.0.0", "libp2p"};
+
+struct Identity {
+  explicit Identity(size_t padding = 0)
+      : key(PrivateKey::generate(KeyType::kEcdsa).value()), pkcs8(make_pkcs8(key)) {
+    SelfSignedCertificate content;
+    content.serial_number = 1;
+    content.not_after_unix_s = 4000000000;
+    static constexpr uint8_t kOid[] = {0x2b, 0x06, 0x01, 0x04, 0x01, 0x83, 0xa2, 0x5a, 0x01, 0x01};
+    const ByteVector value(padding + 1, 7);
+    content.extension = {kOid, false, value};
+    certificate = make_certificate(key, content).value();
+  }
+  PrivateKey key;
+  ByteVector certificate;
+  SecretBytes pkcs8;
+};
+
+// RawPeer is plain OpenSSL over memory.
+class RawPeer {
+ public:
+  explicit RawPeer(bool is_client) : ctx_(SSL_CTX_new(TLS_method())), is_client_(is_client) {
+    KITH_CHECK(ctx_);
+    SSL_CTX_set_security_level(ctx_.get(), 0);
+    if (!is_client) SSL_CTX_set_verify(ctx_.get(), SSL_VERIFY_PEER, accept_all);
+  }
+  SSL_CTX* ctx() { return ctx_.get(); }
+  SSL* ssl() {
+    if (!ssl_) {
+      ssl_.reset(SSL_new(ctx()));
+      SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+      is_client_ ? SSL_set_connect_state(ssl_.get()) : SSL_set_accept_state(ssl_.get());
+    }
+    return ssl_.get();
+  }
+  void use(const Identity& id) {
+    KITH_CHECK(SSL_CTX_use_certificate_ASN1(ctx(), static_cast<int>(id.certificate.size()),
+                                            id.certificate.data()) == 1);
+    const unsigned char* data = id.pkcs8.data();
+    PkeyPtr key(d2i_AutoPrivateKey(nullptr, &data, static_cast<long>(id.pkcs8.size())));
+    KITH_CHECK(SSL_CTX_use_PrivateKey(ctx(), key.get()) == 1);
+  }
+  void add_to_chain(const Identity& id) {
+    const unsigned char* data = id.certificate.data();
+    X509* x509 = d2i_X509(nullptr, &data, static_cast<long>(id.certificate.size()));
+    KITH_CHECK(SSL_CTX_add_extra_chain_cert(ctx(), x509) == 1);
+  }
+  void offer(std::string_view alpn) {
+    ByteVector list = {static_cast<uint8_t>(alpn.size())};
+    append(list, alpn);
+    KITH_CHECK(SSL_CTX_set_alpn_protos(ctx(), list.data(), static_cast<unsigned>(list.size())) ==
+               0);
+  }
+  // step takes what came, and returns what this side sends then.
+  ByteVector step(Bytes in) {
+    ERR_clear_error();
+    BIO_write(SSL_get_rbio(ssl()), in.data(), static_cast<int>(in.size()));
+    if (!SSL_is_init_finished(ssl())) SSL_do_handshake(ssl());
+    uint8_t buf[4096];
+    for (int n; SSL_is_init_finished(ssl()) && (n = SSL_read(ssl(), buf, sizeof buf)) > 0;) {
+      append(received, Bytes(buf, static_cast<size_t>(n)));
+    }
+    ByteVector out(BIO_ctrl_pending(SSL_get_wbio(ssl())));
+    BIO_read(SSL_get_wbio(ssl()), out.data(), static_cast<int>(out.size()));
+    return out;
+  }
+  ByteVector received;
+
+ private:
+  static int accept_all(int, X509_STORE_CTX*) { return 1; }
+  SslCtxPtr ctx_;
+  SslPtr ssl_;
+  bool is_client_;
+};
+
+class Tls : public testing::Test {
+ protected:
+  // start makes our end, the opposite of the raw peer's.
+  void start(bool is_client) {
+    TlsConfig config;
+    config.context = &context_;
+    config.is_client = is_client;
+    config.alpn = kAlpns;
+    config.verify = [](void* self, Bytes der) {
+      auto* test = static_cast<Tls*>(self);
+      test->verified_.push_back(to_vector(der));
+      return test->verdict_;
+    };
+    config.verify_ctx = this;
+    session_.emplace();
+    out_.clear();
+    ASSERT_TRUE(session_->start(config, out_).ok());
+  }
+  // exchange runs both until neither has anything to say. Returns our status.
+  Status exchange(RawPeer& peer) {
+    auto keep = [this](MutableBytes text) { append(received_, text); };
+    Status s;
+    for (bool moved = true; moved && s.ok();) {
+      const ByteVector to_peer = to_vector(out_.bytes());
+      out_.clear();
+      const ByteVector to_us = peer.step(to_peer);
+      moved = !to_peer.empty() || !to_us.empty();
+      s = session_->receive(
+          to_us, keep,
+          [](void* n) {
+            ++*static_cast<int*>(n);
+            return Status();
+          },
+          &num_complete_, out_);
+    }
+    return s;
+  }
+
+  const Identity ours_, theirs_;
+  const TlsContext context_ = TlsContext::make(ours_.certificate, ours_.pkcs8).value();
+  std::optional<TlsSession> session_;
+  OutputBytes out_;
+  ByteVector received_;
+  std::vector<ByteVector> verified_;
+  Status verdict_;
+  int num_complete_ = 0;
+};
+
+TEST_F(Tls, ShowsTheCertificateToTheCallerOnce) {
+  RawPeer peer(/*is_client=*/true);
+  peer.use(theirs_);
+  peer.offer("libp2p");
+  start(/*is_client=*/false);
+  ASSERT_TRUE(exchange(peer).ok());
+  EXPECT_TRUE(session_->is_complete() && SSL_is_init_finished(peer.ssl()));
+  EXPECT_EQ(num_complete_, 1);
+  ASSERT_EQ(verified_.size(), 1U);
+  EXPECT_EQ(verified_[0], theirs_.certificate);
+  EXPECT_EQ(session_->alpn(), "libp2p");
+  EXPECT_EQ(SSL_version(peer.ssl()), TLS1_3_VERSION);
+  EXPECT_FALSE(SSL_session_reused(peer.ssl()));
+}
+
+TEST_F(Tls, GivesOutNoTicketsAndTakesNone) {
+  RawPeer client(/*is_client=*/true);
+  client.use(theirs_);
+  client.offer("libp2p");
+  static int num_tickets;
+  num_tickets = 0;
+  SSL_CTX_set_session_cache_mode(client.ctx(), SSL_SESS_CACHE_CLIENT);
+  SSL_CTX_sess_set_new_cb(client.ctx(), [](SSL*, SSL_SESSION*) { return ++num_tickets, 0; });
+  start(/*is_client=*/false);
+  ASSERT_TRUE(exchange(client).ok());
+  EXPECT_EQ(num_tickets, 0);
+}
+
+TEST_F(Tls, IgnoresTheTicketsOfAServer) {
+  RawPeer server(/*is_client=*/false);
+  server.use(theirs_);
+  SSL_CTX_set_alpn_select_cb(
+      server.ctx(),
+      [](SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in, unsigned,
+         void*) {
+        *out = in + 1;
+        *size = in[0];
+        return SSL_TLSEXT_ERR_OK;
+      },
+      nullptr);
+  start(/*is_client=*/true);
+  ASSERT_TRUE(exchange(server).ok());
+  EXPECT_TRUE(session_->is_complete());
+  EXPECT_EQ(session_->alpn(), "/yamux/1.0.0");
+  SSL_write(server.ssl(), "hello", 5);
+  ASSERT_TRUE(exchange(server).ok());
+  EXPECT_EQ(as_text(received_), "hello");
+  EXPECT_EQ(SSL_get_servername(server.ssl(), TLSEXT_NAMETYPE_host_name), nullptr);
+}
+
+TEST_F(Tls, RefusesAClientWithoutCertificate) {
+  RawPeer peer(/*is_client=*/true);
+  peer.offer("libp2p");
+  start(/*is_client=*/false);
+  const Status s = exchange(peer);
+  EXPECT_EQ(s.status(), KITH_ERR_BAD_CERTIFICATE) << s.error().to_string();
+  EXPECT_FALSE(session_->is_complete());
+  EXPECT_TRUE(verified_.empty());
+  EXPECT_FALSE(out_.empty());  // an alert says why
+}
+
+TEST_F(Tls, RefusesWhatTheCallerRefuses) {
+  for (const bool is_client : {true, false}) {
+    SCOPED_TRACE(is_client);
+    TlsSession session;
+    RawPeer peer(is_client);
+    peer.use(theirs_);
+    peer.offer("libp2p");
+    TlsConfig config;
+    config.context = &context_;
+    config.is_client = !is_client;
+    config.alpn = kAlpns;
+    config.verify = [](void*, Bytes) -> Status { return Error(KITH_ERR_PEER_ID_MISMATCH, "x"); };
+    OutputBytes out;
+    ASSERT_TRUE(session.start(config, out).ok());
+    auto none = [](MutableBytes) { FAIL(); };
+    Status s;
+    for (int round = 0; round < 4 && s.ok(); ++round) {
+      const ByteVector to_peer = to_vector(out.bytes());
+      out.clear();
+      s = session.receive(
+          peer.step(to_peer), none, [](void*) { return Status(); }, nullptr, out);
+    }
+    EXPECT_EQ(s.status(), KITH_ERR_PEER_ID_MISMATCH);
+    EXPECT_FALSE(session.is_complete());
+    peer.step(out.bytes());
+    EXPECT_EQ(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_SSLV3_ALERT_BAD_CERTIFICATE);
+  }
+}
+
+TEST_F(Tls, RefusesTwoCertificates) {
+  RawPeer peer(/*is_client=*/true);
+  peer.use(theirs_);
+  peer.add_to_chain(ours_);
+  peer.offer("libp2p");
+  start(/*is_client=*/false);
+  EXPECT_EQ(exchange(peer).status(), KITH_ERR_BAD_CERTIFICATE);
+  EXPECT_TRUE(verified_.empty());
+}
+
+TEST_F(Tls, RefusesACertificateOfTooManyBytes) {
+  const Identity large(limits::kCertificateBytes), huge(limits::kTlsCertificateMessageBytes);
+  {
+    RawPeer peer(/*is_client=*/true);
+    peer.use(large);
+    peer.offer("libp2p");
+    start(/*is_client=*/false);
+    EXPECT_EQ(exchange(peer).status(), KITH_ERR_BAD_CERTIFICATE);
+  }
+  RawPeer peer(/*is_client=*/true);
+  peer.use(huge);
+  peer.offer("libp2p");
+  start(/*is_client=*/false);
+  const Status s = exchange(peer);
+  EXPECT_EQ(s.status(), KITH_ERR_MESSAGE_TOO_LARGE) << s.error().to_string();
+  EXPECT_TRUE(verified_.empty());
+}
+
+TEST_F(Tls, RefusesTls12) {
+  RawPeer peer(/*is_client=*/true);
+  SSL_CTX_set_max_proto_version(peer.ctx(), TLS1_2_VERSION);
+  peer.use(theirs_);
+  peer.offer("libp2p");
+  start(/*is_client=*/false);
+  EXPECT_EQ(exchange(peer).status(), KITH_ERR_HANDSHAKE);
+
+  RawPeer server(/*is_client=*/false);
+  SSL_CTX_set_max_proto_version(server.ctx(), TLS1_2_VERSION);
+  server.use(theirs_);
+  start(/*is_client=*/true);
+  EXPECT_EQ(exchange(server).status(), KITH_ERR_HANDSHAKE);
+}
+
+TEST_F(Tls, RefusesOtherApplicationProtocolsAndNone) {
+  RawPeer other(/*is_client=*/true);
+  other.use(theirs_);
+  other.offer("h2");
+  start(/*is_client=*/false);
+  EXPECT_EQ(exchange(other).status(), KITH_ERR_ALPN_MISMATCH);
+  EXPECT_FALSE(out_.empty());
+
+  RawPeer none(/*is_client=*/true);
+  none.use(theirs_);
+  start(/*is_client=*/false);
+  EXPECT_EQ(exchange(none).status(), KITH_ERR_ALPN_MISMATCH);
+  EXPECT_FALSE(out_.empty());
+
+  RawPeer server(/*is_client=*/false);  // selects none
+  server.use(theirs_);
+  start(/*is_client=*/true);
+  EXPECT_EQ(exchange(server).status(), KITH_ERR_ALPN_MISMATCH);
+}
+
+TEST_F(Tls, IgnoresTheServerName) {
+  RawPeer peer(/*is_client=*/true);
+  peer.use(theirs_);
+  peer.offer("libp2p");
+  SSL_set_tlsext_host_name(peer.ssl(), "example.com");
+  start(/*is_client=*/false);
+  EXPECT_TRUE(exchange(peer).ok() && session_->is_complete());
+}
+
+TEST_F(Tls, GoesOnAfterKeyUpdates) {
+  RawPeer peer(/*is_client=*/true);
+  peer.use(theirs_);
+  peer.offer("libp2p");
+  start(/*is_client=*/false);
+  ASSERT_TRUE(exchange(peer).ok());
+  const Bytes reply = as_bytes("pong");
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_EQ(SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_REQUESTED), 1);
+    ASSERT_EQ(SSL_write(peer.ssl(), "ping", 4), 4);
+    ASSERT_TRUE(exchange(peer).ok());
+    ASSERT_TRUE(session_->encrypt({&reply, 1}, out_).ok());
+    ASSERT_TRUE(exchange(peer).ok());
+  }
+  EXPECT_EQ(as_text(received_), "pingpingping");
+  EXPECT_EQ(as_text(peer.received), "pongpongpong");
+}
+
+TEST_F(Tls, SharesRecordsBetweenSmallPartsAndFillsThem) {
+  RawPeer peer(/*is_client=*/true);
+  peer.use(theirs_);
+  peer.offer("libp2p");
+  start(/*is_client=*/false);
+  ASSERT_TRUE(exchange(peer).ok());
+  ByteVector text(70000);
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<uint8_t>(i * 31 >> 3);
+  const Bytes all(text);
+  static constexpr size_t kOverhead = 5 + 1 + 16;
+  const Bytes small[] = {all.first(12), {}, all.subspan(12, 100), all.subspan(112, 1)};
+  ASSERT_TRUE(session_->encrypt(small, out_).ok());
+  EXPECT_EQ(out_.size(), 113 + kOverhead);
+  const Bytes mixed[] = {all.subspan(113, 12), all.subspan(125, 60000), all.subspan(60125)};
+  ASSERT_TRUE(session_->encrypt(mixed, out_).ok());
+  EXPECT_EQ(out_.size(), text.size() + 6 * kOverhead);  // five of up to 16 KiB after the first
+  ASSERT_TRUE(exchange(peer).ok());
+  EXPECT_EQ(peer.received, text);
+}
+
+}  // namespace
+}  // namespace kith::crypto

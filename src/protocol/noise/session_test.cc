@@ -1,0 +1,479 @@
+#include "protocol/noise/session.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "base/limits.h"
+#include "fuzz/channel.h"
+#include "fuzz/input.h"
+#include "fuzz/pair.h"
+#include "protocol/noise/handshake.h"
+#include "protocol/noise/payload.h"
+#include "wire/protobuf.h"
+
+namespace kith::noise {
+namespace {
+
+using End = fuzz::ChannelEnd<Session>;
+using State = Session::State;
+
+constexpr std::string_view kYamux = "/yamux/1.0.0", kMplex = "/mplex/6.7.0";
+
+// Not random at all: each call gives bytes that no other gave, the same in every run.
+void counting(MutableBytes out) {
+  static uint8_t next = 1;
+  for (uint8_t& b : out) b = next++;
+  next = static_cast<uint8_t>(next * 5 + 1);
+}
+
+crypto::PrivateKey identity_key(uint8_t seed) {
+  return crypto::PrivateKey::ed25519_from_seed(ByteVector(32, seed)).value();
+}
+
+identity::PeerId id_of(const crypto::PrivateKey& key) {
+  return identity::PeerId::from_public_key(key.public_key());
+}
+
+class NoiseSession : public testing::Test {
+ protected:
+  Config dialer_config() const {
+    Config c;
+    c.context = &dialer_context_;
+    c.is_dialer = true;
+    return c;
+  }
+  Config listener_config() const {
+    Config c;
+    c.context = &listener_context_;
+    return c;
+  }
+  // meet connects two sessions until nothing moves any more.
+  static void meet(End& dialer, End& listener) { fuzz::Pair(dialer, listener).settle(); }
+
+  const crypto::PrivateKey dialer_key_ = identity_key(1);
+  const crypto::PrivateKey listener_key_ = identity_key(2);
+  const Context dialer_context_ = Context::make(dialer_key_, counting).value();
+  const Context listener_context_ = Context::make(listener_key_, counting).value();
+};
+
+TEST_F(NoiseSession, OpensWithBothIdentitiesVerified) {
+  Config config = dialer_config();
+  config.expected_peer = id_of(listener_key_);
+  End dialer(config), listener(listener_config());
+  EXPECT_TRUE(listener.pending().empty());
+  EXPECT_EQ(dialer.pending().size(), 2U + 32U);
+  meet(dialer, listener);
+  ASSERT_TRUE(dialer.is_open() && listener.is_open());
+  EXPECT_EQ(dialer.session.remote_peer(), id_of(listener_key_));
+  EXPECT_EQ(listener.session.remote_peer(), id_of(dialer_key_));
+  EXPECT_EQ(dialer.session.muxer(), "");
+}
+
+TEST_F(NoiseSession, CarriesDataHoweverItIsCutAndInterleaved) {
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    End dialer(dialer_config()), listener(listener_config());
+    fuzz::Pair pair(dialer, listener);
+    const ByteVector decisions = fuzz::random_bytes(seed, 3000);
+    fuzz::FuzzInput input(decisions);
+    while (!input.empty()) {
+      End& end = input.flag() ? dialer : listener;
+      if (end.is_open()) end.say(fuzz::random_bytes(seed, input.below(5000)), input);
+      for (int i = 0; i < 8; ++i) pair.step(input);
+    }
+    pair.settle();
+    ASSERT_TRUE(dialer.is_open() && listener.is_open()) << dialer.session.error().to_string();
+    EXPECT_EQ(dialer.received, listener.said);
+    EXPECT_EQ(listener.received, dialer.said);
+    EXPECT_GT(dialer.said.size(), 10000U);
+  }
+}
+
+TEST_F(NoiseSession, TakesTheHandshakeAndTheFirstDataInOnePiece) {
+  End dialer(dialer_config()), listener(listener_config());
+  listener.receive(dialer.pending());
+  dialer.sent(dialer.pending().size());
+  dialer.receive(listener.pending());
+  ASSERT_TRUE(dialer.is_open());
+  ASSERT_TRUE(dialer.session.encrypt(as_bytes("early bird"), dialer.out).ok());
+  const ByteVector flight = to_vector(dialer.pending());
+  listener.receive(flight);
+  ASSERT_TRUE(listener.is_open());
+  EXPECT_EQ(as_text(listener.received), "early bird");
+}
+
+TEST_F(NoiseSession, CutsLargeDataIntoFullFrames) {
+  End dialer(dialer_config()), listener(listener_config());
+  meet(dialer, listener);
+  const ByteVector text = fuzz::random_bytes(5, 2 * kMaxPlaintext + 10);
+  ASSERT_TRUE(dialer.session.encrypt(text, dialer.out).ok());
+  EXPECT_EQ(dialer.pending().size(), text.size() + 3 * 18);
+  EXPECT_TRUE(equal(dialer.pending().first(2), ByteVector{0xff, 0xff}));
+  meet(dialer, listener);
+  EXPECT_EQ(listener.received, text);
+}
+
+TEST_F(NoiseSession, GathersManySmallSpansAndNoEmptyFrame) {
+  End dialer(dialer_config()), listener(listener_config());
+  meet(dialer, listener);
+  const ByteVector text = fuzz::random_bytes(6, 300);
+  std::vector<Bytes> parts;
+  for (size_t i = 0; i < text.size(); ++i) {
+    parts.push_back(Bytes(text).subspan(i, 1));
+    parts.push_back({});
+  }
+  ASSERT_TRUE(dialer.session.encrypt(parts, dialer.out).ok());
+  meet(dialer, listener);
+  EXPECT_EQ(listener.received, text);
+  ASSERT_TRUE(dialer.session.encrypt(std::span<const Bytes>(), dialer.out).ok());
+  ASSERT_TRUE(dialer.session.encrypt(Bytes(), dialer.out).ok());
+  EXPECT_TRUE(dialer.pending().empty());
+}
+
+TEST_F(NoiseSession, RefusesAnotherPeerThanTheOneDialed) {
+  Config config = dialer_config();
+  config.expected_peer = id_of(identity_key(9));
+  End dialer(config), listener(listener_config());
+  meet(dialer, listener);
+  EXPECT_EQ(dialer.session.state(), State::kFailed);
+  EXPECT_EQ(dialer.session.error().status(), KITH_ERR_PEER_ID_MISMATCH);
+  EXPECT_EQ(dialer.session.error().detail(), "dialed " + config.expected_peer.to_string() +
+                                                 " but the peer is " +
+                                                 id_of(listener_key_).to_string());
+  EXPECT_TRUE(dialer.session.remote_peer().empty());
+  EXPECT_EQ(listener.session.state(), State::kHandshaking);
+  EXPECT_EQ(listener.session.end_of_input().status(), KITH_ERR_CLOSED);
+}
+
+TEST_F(NoiseSession, RefusesAnotherPrologue) {
+  Config config = dialer_config();
+  const ByteVector prologue = to_vector(as_bytes("libp2p-webrtc-noise:"));
+  config.prologue = prologue;
+  End dialer(config), listener(listener_config());
+  meet(dialer, listener);
+  EXPECT_EQ(dialer.session.error().status(), KITH_ERR_HANDSHAKE);
+  Config same = listener_config();
+  same.prologue = prologue;
+  End dialer2(config), listener2(same);
+  meet(dialer2, listener2);
+  EXPECT_TRUE(dialer2.is_open() && listener2.is_open());
+}
+
+// Early muxer negotiation.
+
+class NoiseMuxers : public NoiseSession {
+ protected:
+  using Names = std::vector<std::string_view>;
+  // agree returns what both ends agree on, or the dialer's status.
+  std::string agree(const Names& dialers, const Names& listeners) {
+    Config a = dialer_config(), b = listener_config();
+    a.muxers = dialers;
+    b.muxers = listeners;
+    End dialer(a), listener(b);
+    meet(dialer, listener);
+    if (!dialer.is_open()) return kith_status_name(dialer.session.error().status());
+    EXPECT_TRUE(listener.is_open());
+    EXPECT_EQ(dialer.session.muxer(), listener.session.muxer());
+    return std::string(dialer.session.muxer());
+  }
+};
+
+TEST_F(NoiseMuxers, TakesTheFirstOfTheDialersThatBothHave) {
+  EXPECT_EQ(agree({kYamux, kMplex}, {kMplex, kYamux}), kYamux);
+  EXPECT_EQ(agree({"/quic/9", kMplex, kYamux}, {kYamux, kMplex}), kMplex);
+  EXPECT_EQ(agree({kYamux}, {kYamux}), kYamux);
+}
+
+TEST_F(NoiseMuxers, LeavesItToMultistreamWhenOneSideNamesNone) {
+  EXPECT_EQ(agree({}, {kYamux}), "");
+  EXPECT_EQ(agree({kYamux}, {}), "");
+}
+
+TEST_F(NoiseMuxers, FailsWithoutOneInCommon) {
+  EXPECT_EQ(agree({kYamux}, {kMplex}), "KITH_ERR_PROTOCOL_NOT_SUPPORTED");
+}
+
+TEST_F(NoiseSession, HandsOverCertificateHashes) {
+  const std::vector<ByteVector> hashes = {{0x12, 0x20, 1}, {0x12, 0x20, 2}};
+  Config a = dialer_config(), b = listener_config();
+  a.certhashes = hashes;  // a dialer has no use for them, and sends none
+  b.certhashes = hashes;
+  End dialer(a), listener(b);
+  meet(dialer, listener);
+  EXPECT_EQ(dialer.session.remote_certhashes(), hashes);
+  EXPECT_TRUE(listener.session.remote_certhashes().empty());
+}
+
+// What a peer may do wrong. Its handshake is our own, with any payload.
+
+class RawPeer {
+ public:
+  explicit RawPeer(Handshake::Role role)
+      : handshake_(role, {}, crypto::X25519Key::from_private(ByteVector(32, 0x31)).value(),
+                   crypto::X25519Key::from_private(ByteVector(32, 0x32)).value()),
+        static_key_(crypto::X25519Key::from_private(ByteVector(32, 0x31)).value()) {}
+
+  ByteVector message(Bytes payload) {
+    OutputBytes message;
+    KITH_CHECK(handshake_.write(payload, message).ok());
+    ByteVector out = {static_cast<uint8_t>(message.size() >> 8),
+                      static_cast<uint8_t>(message.size())};
+    append(out, message.bytes());
+    return out;
+  }
+  ByteVector read(Bytes framed) { return handshake_.read(framed.subspan(2)).value(); }
+  const crypto::X25519PublicKey& static_key() const { return static_key_.public_key(); }
+  Handshake& handshake() { return handshake_; }
+
+ private:
+  Handshake handshake_;
+  crypto::X25519Key static_key_;
+};
+
+class NoisePayload : public NoiseSession {
+ protected:
+  // answer returns the error of a dialer whose listener sends `payload`.
+  Error answer(Bytes payload, const Config& config) {
+    RawPeer peer(Handshake::Role::kResponder);
+    End dialer(config);
+    peer.read(dialer.pending());
+    dialer.sent(dialer.pending().size());
+    dialer.receive(peer.message(payload));
+    // The listener is judged by the same code.
+    RawPeer second(Handshake::Role::kInitiator);
+    End listener(listener_config());
+    listener.receive(second.message({}));
+    second.read(listener.pending());
+    listener.sent(listener.pending().size());
+    listener.receive(second.message(payload));
+    if (config.muxers.empty()) {
+      EXPECT_EQ(dialer.session.error().status(), listener.session.error().status());
+      EXPECT_EQ(dialer.session.error().detail(), listener.session.error().detail());
+    }
+    EXPECT_EQ(dialer.is_open(), dialer.session.error().status() == KITH_OK);
+    EXPECT_EQ(dialer.is_open(), !dialer.session.remote_peer().empty());
+    return dialer.session.error();
+  }
+  Error answer(Bytes payload) { return answer(payload, dialer_config()); }
+
+  ByteVector good() { return encode_identity(identity_key(7), peer_.static_key()).value(); }
+  RawPeer peer_{Handshake::Role::kResponder};
+};
+
+TEST_F(NoisePayload, IsTakenWithUnknownFields) {
+  ByteVector payload = good();
+  EXPECT_EQ(answer(payload).status(), KITH_OK);
+  wire::ProtoWriter writer(payload);
+  writer.bytes(3, as_bytes("data of old implementations"));
+  writer.varint(1000, 5);
+  EXPECT_EQ(answer(payload).status(), KITH_OK);
+}
+
+TEST_F(NoisePayload, NeedsTheSignatureOfThisVeryStaticKey) {
+  const crypto::X25519Key other = crypto::X25519Key::from_private(ByteVector(32, 0x77)).value();
+  const ByteVector payload = encode_identity(identity_key(7), other.public_key()).value();
+  EXPECT_EQ(answer(payload).status(), KITH_ERR_BAD_SIGNATURE);
+}
+
+TEST_F(NoisePayload, NeedsTheSignatureOfTheKeyInIt) {
+  const ByteVector mine = good();
+  const ByteVector of_another = encode_identity(identity_key(8), peer_.static_key()).value();
+  const Payload a = decode_payload(mine).value(), b = decode_payload(of_another).value();
+  ByteVector mixed;
+  wire::ProtoWriter writer(mixed);
+  writer.bytes(1, a.identity_key);
+  writer.bytes(2, b.identity_sig);
+  EXPECT_EQ(answer(mixed).status(), KITH_ERR_BAD_SIGNATURE);
+
+  for (size_t i = 0; i < a.identity_sig.size(); i += 5) {
+    ByteVector bad = to_vector(a.identity_sig), payload;
+    bad[i] ^= 0x04;
+    wire::ProtoWriter fields(payload);
+    fields.bytes(1, a.identity_key);
+    fields.bytes(2, bad);
+    EXPECT_EQ(answer(payload).status(), KITH_ERR_BAD_SIGNATURE);
+  }
+}
+
+TEST_F(NoisePayload, NeedsKeyAndSignatureOnceEach) {
+  const ByteVector whole = good();
+  const Payload a = decode_payload(whole).value();
+  const auto with = [&](int keys, int signatures) {
+    ByteVector payload;
+    wire::ProtoWriter writer(payload);
+    for (int i = 0; i < keys; ++i) writer.bytes(1, a.identity_key);
+    for (int i = 0; i < signatures; ++i) writer.bytes(2, a.identity_sig);
+    return std::string(answer(payload).detail());
+  };
+  EXPECT_EQ(with(1, 0), "the handshake payload has no signature");
+  EXPECT_EQ(with(0, 1), "the handshake payload has no identity key");
+  EXPECT_EQ(with(0, 0), "the handshake payload has no identity key");
+  EXPECT_EQ(with(2, 1), "the handshake payload has a field twice");
+  EXPECT_EQ(with(1, 2), "the handshake payload has a field twice");
+  EXPECT_EQ(with(1, 1), "");
+  ByteVector empty_signature;
+  wire::ProtoWriter writer(empty_signature);
+  writer.bytes(1, a.identity_key);
+  writer.bytes(2, {});
+  EXPECT_EQ(answer(empty_signature).status(), KITH_ERR_BAD_SIGNATURE);
+}
+
+TEST_F(NoisePayload, MustBeProtobuf) {
+  const ByteVector whole = good();
+  for (size_t size = 1; size < whole.size(); ++size) {
+    EXPECT_FALSE(answer(Bytes(whole).first(size)).status() == KITH_OK) << size;
+  }
+  ByteVector payload = good();
+  wire::ProtoWriter(payload).bytes(4, ByteVector{0x0a});
+  EXPECT_EQ(answer(payload).status(), KITH_ERR_MALFORMED);
+  payload = good();
+  wire::ProtoWriter(payload).varint(4, 1);
+  EXPECT_EQ(answer(payload).status(), KITH_ERR_MALFORMED);
+  ByteVector bad_key;
+  wire::ProtoWriter writer(bad_key);
+  writer.bytes(1, as_bytes("not a key"));
+  writer.bytes(2, ByteVector(64));
+  EXPECT_NE(answer(bad_key).status(), KITH_OK);
+}
+
+TEST_F(NoisePayload, HasLimits) {
+  const auto muxers = [&](size_t count, size_t size) {
+    ByteVector extensions, payload = good();
+    wire::ProtoWriter writer(extensions);
+    for (size_t i = 0; i < count; ++i) writer.bytes(2, ByteVector(size, 'm'));
+    wire::ProtoWriter(payload).bytes(4, extensions);
+    return answer(payload).status();
+  };
+  EXPECT_EQ(muxers(limits::kNoiseMuxers, 1), KITH_OK);
+  EXPECT_EQ(muxers(limits::kNoiseMuxers + 1, 1), KITH_ERR_LIMIT);
+  EXPECT_EQ(muxers(1, limits::kNoiseMuxerBytes), KITH_OK);
+  EXPECT_EQ(muxers(1, limits::kNoiseMuxerBytes + 1), KITH_ERR_LIMIT);
+  const auto hashes = [&](size_t count, size_t size) {
+    ByteVector extensions, payload = good();
+    wire::ProtoWriter writer(extensions);
+    for (size_t i = 0; i < count; ++i) writer.bytes(1, ByteVector(size, 'h'));
+    wire::ProtoWriter(payload).bytes(4, extensions);
+    return answer(payload).status();
+  };
+  EXPECT_EQ(hashes(limits::kNoiseCertHashes, limits::kNoiseCertHashBytes), KITH_OK);
+  EXPECT_EQ(hashes(limits::kNoiseCertHashes + 1, 1), KITH_ERR_LIMIT);
+  EXPECT_EQ(hashes(1, limits::kNoiseCertHashBytes + 1), KITH_ERR_LIMIT);
+}
+
+TEST_F(NoisePayload, LeavesRoomForTheLargestKey) {
+  // 32 + 48 + 16 bytes of Noise, and the protobuf of an 8192 bit RSA key with its signature.
+  EXPECT_LT(96U + limits::kRsaMaxSpkiBytes + 1024U + 32U, limits::kNoiseHandshakeBytes / 2);
+}
+
+// Framing.
+
+TEST_F(NoiseSession, RefusesAHandshakeMessageByItsLengthAlone) {
+  for (const size_t length : {limits::kNoiseHandshakeBytes + 1, kMaxMessage}) {
+    End listener(listener_config());
+    listener.receive(ByteVector{static_cast<uint8_t>(length >> 8), static_cast<uint8_t>(length)});
+    EXPECT_EQ(listener.session.error().status(), KITH_ERR_MESSAGE_TOO_LARGE);
+  }
+  End listener(listener_config());
+  ByteVector longest(2 + limits::kNoiseHandshakeBytes, 9);
+  longest[0] = limits::kNoiseHandshakeBytes >> 8;
+  longest[1] = limits::kNoiseHandshakeBytes & 0xff;
+  listener.receive(longest);  // the first message has a key, and a payload that means nothing
+  EXPECT_EQ(listener.session.state(), State::kHandshaking);
+}
+
+TEST_F(NoiseSession, RefusesEmptyAndTruncatedHandshakeMessages) {
+  for (const size_t length : {0UL, 1UL, 31UL}) {
+    End listener(listener_config());
+    ByteVector message(2 + length, 9);
+    message[0] = 0;
+    message[1] = static_cast<uint8_t>(length);
+    listener.receive(message);
+    EXPECT_EQ(listener.session.error().status(), KITH_ERR_HANDSHAKE);
+  }
+}
+
+TEST_F(NoiseSession, RefusesAFrameThatIsTooShortForItsTag) {
+  for (const int length : {0, 1, 15}) {
+    End dialer(dialer_config()), listener(listener_config());
+    meet(dialer, listener);
+    listener.receive(ByteVector{0, static_cast<uint8_t>(length)});
+    EXPECT_EQ(listener.session.error().status(), KITH_ERR_MALFORMED);
+  }
+}
+
+TEST_F(NoiseSession, TakesNothingAfterTheFirstBadFrame) {
+  End dialer(dialer_config()), listener(listener_config());
+  meet(dialer, listener);
+  ASSERT_TRUE(dialer.session.encrypt(as_bytes("first"), dialer.out).ok());
+  const size_t size = dialer.pending().size();
+  ASSERT_TRUE(dialer.session.encrypt(as_bytes("second"), dialer.out).ok());
+  ByteVector frames = to_vector(dialer.pending());
+  ByteVector good = frames;
+  frames[size - 1] ^= 1;
+  listener.receive(frames);
+  EXPECT_EQ(listener.session.error().status(), KITH_ERR_MALFORMED);
+  EXPECT_TRUE(listener.received.empty());
+  listener.receive(Bytes(good).subspan(size));
+  listener.receive(good);
+  EXPECT_TRUE(listener.received.empty());
+  EXPECT_EQ(listener.last.status(), KITH_ERR_MALFORMED);
+  EXPECT_EQ(listener.session.encrypt(as_bytes("x"), listener.out).status(), KITH_ERR_INVALID_STATE);
+  EXPECT_TRUE(listener.pending().empty());
+}
+
+TEST_F(NoiseSession, NoticesReplayedDroppedAndSwappedFrames) {
+  const int orders[][3] = {{0, 0, 1}, {1, 2, 0}, {0, 2, 1}};
+  for (const auto& order : orders) {
+    End dialer(dialer_config()), listener(listener_config());
+    meet(dialer, listener);
+    ByteVector frames[3];
+    for (ByteVector& frame : frames) {
+      ASSERT_TRUE(dialer.session.encrypt(as_bytes("same"), dialer.out).ok());
+      frame = to_vector(dialer.pending());
+      dialer.sent(frame.size());
+    }
+    for (const int i : order) listener.receive(frames[i]);
+    EXPECT_EQ(listener.session.error().status(), KITH_ERR_MALFORMED);
+  }
+}
+
+TEST_F(NoiseSession, TellsTheEndWithinAFrameFromTheEndBetweenFrames) {
+  End dialer(dialer_config()), listener(listener_config());
+  meet(dialer, listener);
+  EXPECT_TRUE(listener.session.end_of_input().ok());
+  listener.receive(ByteVector{0});
+  EXPECT_EQ(listener.session.end_of_input().status(), KITH_ERR_CLOSED);
+}
+
+TEST_F(NoiseSession, CanBeClosedFromWithinTheSink) {
+  End dialer(dialer_config()), listener(listener_config());
+  meet(dialer, listener);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(dialer.session.encrypt(as_bytes("again"), dialer.out).ok());
+  }
+  ByteVector chunk = to_vector(dialer.pending());
+  int calls = 0;
+  auto close = [&](MutableBytes) {
+    ++calls;
+    EXPECT_TRUE(listener.session.close(listener.out).ok());
+  };
+  EXPECT_TRUE(listener.session.receive(chunk, close, listener.out).ok());
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(listener.session.state(), State::kClosed);
+  EXPECT_EQ(listener.session.receive(chunk, close, listener.out).status(), KITH_ERR_CLOSED);
+}
+
+TEST_F(NoiseSession, IsStartedOnceBeforeAnythingElse) {
+  Session session(dialer_config());
+  OutputBytes out;
+  ByteVector chunk(10);
+  auto ignore = [](MutableBytes) {};
+  EXPECT_EQ(session.receive(chunk, ignore, out).status(), KITH_ERR_INVALID_STATE);
+  EXPECT_EQ(session.encrypt(as_bytes("x"), out).status(), KITH_ERR_INVALID_STATE);
+  EXPECT_TRUE(session.start(out).ok());
+  EXPECT_EQ(session.start(out).status(), KITH_ERR_INVALID_STATE);
+}
+
+}  // namespace
+}  // namespace kith::noise

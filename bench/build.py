@@ -43,6 +43,13 @@ def build_cmake(root, targets, folder):
     return {target: str(folder / "bench" / target) for target in targets}
 
 
+def build_link(root, folder):
+    """The path of kith-link."""
+    folder = pathlib.Path(folder) if folder else root / "build/release"
+    run(["cmake", "--build", folder, "--target", "kith_link"])
+    return str(folder / "tools/link_emulator/kith-link")
+
+
 def cache():
     base = os.environ.get("KITH_CACHE")
     if not base:

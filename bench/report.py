@@ -35,7 +35,11 @@ def difference(results, metric, a, b):
 
 def judge(target, results):
     """A target with what was measured, or None."""
-    if target.plus is not None:
+    if target.peer is None:
+        found = [r[target.metric] for r in results.get("kith", []) if r]
+        value = spread(found) if found else None
+        met = value and (value["median"] >= target.least if target.least is not None else value["median"] <= target.most)
+    elif target.plus is not None:
         value = difference(results, target.metric, "kith", target.peer)
         met = value and value["median"] <= target.plus
     else:
@@ -117,7 +121,8 @@ def markdown(document):
         "[history.jsonl](bench/history.jsonl) one line for each run.", "",
         f"{meta['date']}, commit {meta['commit']}; {meta['cpu']}, {meta['cores']} cores, Linux {meta['kernel']}; MsQuic "
         f"{meta['versions']['msquic']}, OpenSSL {meta['versions']['openssl']}.", "",
-        f"Both ends on one machine over loopback, the listener on one core and the dialer on another. In each of the "
+        f"Both ends on one machine over loopback, the listener on one core and the dialer on another; rows that name a "
+        "round-trip time run over an emulated link (tools/link_emulator). In each of the "
         f"{meta['rounds']} rounds the implementations take turns; a figure is the median, with the quartiles in brackets; "
         "\"kith is\" is the median of the ratios within a round. Absolute figures depend on the machine, ratios hardly. "
         "CPU is that of both ends, user and system. Raw MsQuic runs with kith's settings, on the same kind of loop, and "

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Measures kith beside raw MsQuic, go-libp2p, rust-libp2p, quic-go and quinn, on one machine over loopback.
+"""Measures kith beside raw MsQuic, go-libp2p, rust-libp2p, quic-go and quinn, on one machine over loopback
+or an emulated link.
 
 All peers share one command line (workload.h). Within a round the implementations take turns, so that what else the
 machine does hits all of them; figures are medians over rounds, ratios are medians of the ratios within a round.
@@ -24,6 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).absolute().parent))
 import build  # noqa: E402
 import report  # noqa: E402
 from rows import PEERS, ROWS, derive  # noqa: E402
+import emulator  # noqa: E402  (found by rows)
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent
 QUIET = 0.10  # of the machine that others may use
@@ -47,6 +49,7 @@ class Machine:
     def __init__(self, wait_s):
         self.cores = sorted(os.sched_getaffinity(0))
         self.wait_s = wait_s
+        self.link_program = None  # for rows with a link
 
     def pin(self, end):
         if len(self.cores) < 2:
@@ -112,14 +115,25 @@ class Process:
         self.process.wait()
 
 
-def measure_once(machine, peer, program, row):
+def listen_arguments(peer, host):
+    """Peers listen on loopback unless told otherwise."""
+    if host is None:
+        return PEERS[peer].get("serve", [])
+    if PEERS[peer]["program"].startswith("bench_raw"):
+        return ["--listen", f"{host}:0"]
+    return ["--listen", f"/ip4/{host}/udp/0/quic-v1"]
+
+
+def measure_on(link, machine, peer, program, row):
+    """Measures over `link`, a running Emulator, or over loopback if it is None."""
+    at = link.command if link else lambda end, words: words
     started, busy = time.monotonic(), busy_seconds()
-    server = Process(machine.pin(0) + [program, "serve"] + PEERS[peer].get("serve", []))
+    server = Process(at("b", machine.pin(0) + [program, "serve"] + listen_arguments(peer, link and link.ip4["b"])))
     client = None
     try:
         address = server.line(20)["addr"]
         before = server.ask(b"rss")["rss_kb"] if row.scenario == "idle" else 0
-        client = Process(machine.pin(1) + [program, "run", address, row.scenario] + row.arguments(peer))
+        client = Process(at("a", machine.pin(1) + [program, "run", address, row.scenario] + row.arguments(peer)))
         result = client.line(row.timeout)
         if row.scenario == "idle":
             result["server_kib_per_conn"] = (server.ask(b"rss")["rss_kb"] - before) / result["conns"]
@@ -133,8 +147,23 @@ def measure_once(machine, peer, program, row):
     result["server_cpu_s"] = usage.get("cpu_s", 0)
     result["server_peak_rss_kb"] = usage.get("peak_rss_kb", 0)
     ours = result["cpu_s"] + result["server_cpu_s"]
+    if link:
+        counters = link.counters()
+        ours += counters["cpu_s"]
+        result["link_cpu_s"] = counters["cpu_s"]
+        for key in ("lost", "overflowed", "device_drops", "late_over_1ms"):
+            result["link_" + key] = counters["a_to_b"][key] + counters["b_to_a"][key]
+        result["receive_buffer_errors"] = sum(map(link.receive_buffer_errors, "ab"))
     result["others"] = max(0.0, (busy_seconds() - busy - ours) / (time.monotonic() - started) / len(machine.cores))
     return derive(result)
+
+
+def measure_once(machine, peer, program, row):
+    if row.link is None:
+        return measure_on(None, machine, peer, program, row)
+    # Each measurement has a link of its own: the same packets are lost for each peer.
+    with emulator.Emulator(machine.link_program, row.link) as link:
+        return measure_on(link, machine, peer, program, row)
 
 
 def measure(machine, peer, program, row, retries):
@@ -219,6 +248,12 @@ def main():
     if args.quick:
         return quick(machine, programs)
     rows = [ROWS[name].scaled(args.scale) for name in rows]
+    if any(row.link for row in rows):
+        if emulator.why_not():
+            say(f"without the rows over a link: {emulator.why_not()}")
+            rows = [row for row in rows if not row.link]
+        else:
+            machine.link_program = build.build_link(ROOT, args.build_dir)
     started = datetime.datetime.now(datetime.timezone.utc)
     results = run_rows(machine, programs, rows, args.rounds, args.retries)
     document = report.summarize(results, rows, {

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("src", "include", "apps", "tests", "fuzz", "bench", "examples")
+FOLDERS = ("src", "include", "apps", "tests", "fuzz", "bench", "examples", "tools")
 SUFFIXES = {".h", ".hpp", ".c", ".cc"}
 
 

@@ -26,8 +26,9 @@ size_t InboundNegotiation::on_data(Stream& stream, Bytes data) {
 void InboundNegotiation::advance(Stream& stream) {
   if (const Bytes out = machine_.pending(); !out.empty()) {
     const size_t n = out.size();
-    const Status s =
-        stop_code_ ? Status() : stream.write(connection_.swarm().loop().buffers().copy(out));
+    const Status s = stop_code_
+                         ? Status()
+                         : stream.write_before_end(connection_.swarm().loop().buffers().copy(out));
     if (s.status() == KITH_ERR_WOULD_BLOCK) {
       return fail(stream,
                   Error(KITH_ERR_LIMIT, "multistream", "the peer does not read its answers"));
@@ -96,7 +97,8 @@ OutboundNegotiation::OutboundNegotiation(PeerConnection& connection,
 
 void OutboundNegotiation::start(Stream& stream) {
   stream_ = &stream;
-  stream.hold_fin(true);
+  // An end behind one of several proposals would leave no way to make the next.
+  stream.hold_fin(!connection_.takes_early_end() || !machine_.may_send_early());
   deadline_.set(connection_.swarm().loop().now() + limits::kNegotiationTimeout);
   send_pending(stream);
 }

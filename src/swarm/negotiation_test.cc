@@ -95,6 +95,30 @@ TEST_F(Negotiating, TheEndWaitsForTheAgreement) {
   EXPECT_EQ(raw.streams[0]->log, "fin ");
 }
 
+TEST_F(Negotiating, TheEndTravelsWithTheProposalToPeersKnownToTakeIt) {
+  for (const std::string agent :
+       {"kith/0.1.0", "rust-libp2p/0.57", "js-libp2p/3.3", "", "akith/"}) {
+    SCOPED_TRACE(agent);
+    RawPeer raw(loop, network, 3);
+    TestConnect c;
+    ASSERT_TRUE(a->connect(c, {}, {raw.listener->address()}).ok());
+    ASSERT_TRUE(loop.run_until([&] { return c.num_outcomes == 1; }));
+    identify::IdentifyMessage message;
+    message.agent_version = agent;
+    c.connection->set_identified(std::move(message));
+    TestStream one, several;
+    a->open(*c.connection, one, {"/p"})->close_write();
+    a->open(*c.connection, several, {"/p", "/q"})->close_write();
+    loop.run_for(seconds(1));
+    ASSERT_EQ(raw.streams.size(), 2U);
+    const bool takes_it = agent.starts_with("kith/") || agent.starts_with("rust");
+    EXPECT_EQ(raw.streams[0]->log, takes_it ? "fin " : "");
+    EXPECT_EQ(raw.streams[1]->log, "");  // there may be a second proposal
+    c.connection->close();
+    loop.run_for(seconds(1));
+  }
+}
+
 TEST_F(Negotiating, AnEarlyEndDoesNotHinderTheNextProposal) {
   ASSERT_TRUE(b->swarm.protocols().add("/second", &echo).ok());
   transport::Stream* s = open(stream, {"/first", "/second"});

@@ -1,5 +1,6 @@
 #include "swarm/peer_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/limits.h"
@@ -8,6 +9,12 @@
 #include "swarm/swarm.h"
 
 namespace kith::swarm {
+
+namespace {
+// What applications of these stacks call themselves by default.
+constexpr std::string_view kTakeEarlyEnd[] = {"kith/", "go-libp2p", "github.com/libp2p/go-libp2p",
+                                              "kubo/", "rust-libp2p/"};
+}  // namespace
 
 PeerConnection::PeerConnection(Swarm& swarm, transport::Connection& connection)
     : swarm_(swarm),
@@ -51,6 +58,9 @@ void PeerConnection::set_identified(identify::IdentifyMessage message) {
     signed_record_ = std::exchange(message.signed_peer_record, {});
     is_record_verified_ = false;
   }
+  takes_early_end_ =
+      std::any_of(std::begin(kTakeEarlyEnd), std::end(kTakeEarlyEnd),
+                  [&](std::string_view agent) { return message.agent_version.starts_with(agent); });
   identified_ = std::move(message);
 }
 

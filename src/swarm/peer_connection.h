@@ -39,6 +39,9 @@ class PeerConnection final : public transport::ConnectionHandler {
   // The record (identity/peer_record.h) that the peer signed, or empty. Verified here, on the first call: that costs
   // as much as a tenth of the whole connection, and few ever pass a record on. Of another peer, or badly signed: empty.
   const ByteVector& signed_record();
+  // Whether the peer is known to take the end of a stream together with the proposal that began it. js-libp2p does not, so
+  // who is not known to be another waits for the answer, and has a round trip more where a request ends with its stream.
+  bool takes_early_end() const { return takes_early_end_; }
   // Takes the record out of `message`; without one, that of an earlier message stays.
   void set_identified(identify::IdentifyMessage message);
 
@@ -65,6 +68,7 @@ class PeerConnection final : public transport::ConnectionHandler {
   std::optional<identify::IdentifyMessage> identified_;
   ByteVector signed_record_;
   bool is_record_verified_ = false;
+  bool takes_early_end_ = false;
   size_t num_negotiating_ = 0;  // inbound
 };
 

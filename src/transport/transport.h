@@ -63,14 +63,14 @@ class Stream {
   }
 
   // Queues `data` (a reference is kept until the peer has it), all or nothing. KITH_ERR_WOULD_BLOCK when the send
-  // budget is used up (on_writable follows), KITH_ERR_CLOSED after the write side has ended. `more`: another write
-  // follows at once, so that both travel together.
+  // budget is used up (on_writable follows), KITH_ERR_CLOSED after the write side has ended. `more`: it may
+  // wait until the end of this turn for a write or an end that travels with it.
   Status write(Buffer data, bool more = false) {
     if (fin_waiting_) return Error(KITH_ERR_CLOSED, "stream");
     return do_write(std::move(data), more);
   }
   // As write, also after a close_write() that is held back: for the negotiation itself.
-  Status write_before_end(Buffer data) { return do_write(std::move(data), /*more=*/false); }
+  Status write_before_end(Buffer data) { return do_write(std::move(data), /*more=*/true); }
   // Ends our side after what was written (half-close).
   void close_write() {
     if (fin_held_) {

@@ -9,7 +9,10 @@
 namespace kith::transport::quic {
 
 QuicStream::QuicStream(QuicConnection& connection, HQUIC handle, Direction direction)
-    : connection_(connection), handle_(handle), direction_(direction) {}
+    : connection_(connection),
+      handle_(handle),
+      flush_later_(runtime::Deferred::of<&QuicStream::flush>(connection.transport().loop(), this)),
+      direction_(direction) {}
 
 const QUIC_API_TABLE& QuicStream::api() const { return connection_.transport().api(); }
 
@@ -24,24 +27,47 @@ Status QuicStream::do_write(Buffer data, bool more) {
   }
   if (data.size() > UINT32_MAX)
     return Error(KITH_ERR_INVALID_ARGUMENT, "stream", "write above 4 GiB");
-  SendOp* op = connection_.transport().send_ops().create();
-  op->data = std::move(data);
-  op->quic.Buffer = const_cast<uint8_t*>(op->data.data());
-  op->quic.Length = static_cast<uint32_t>(op->data.size());
-  queued_ += op->quic.Length;
-  const QUIC_STATUS status = api().StreamSend(
-      handle_, &op->quic, 1, more ? QUIC_SEND_FLAG_DELAY_SEND : QUIC_SEND_FLAG_NONE, op);
-  if (QUIC_FAILED(status)) {
-    queued_ -= op->quic.Length;
-    connection_.transport().send_ops().destroy(op);
-    return Error(KITH_ERR_CLOSED, "stream");
+  if (gathered_ && gathered_->num_writes == SendOp::kMaxWrites) flush();
+  if (!gathered_) gathered_ = connection_.transport().send_ops().create();
+  SendOp& op = *gathered_;
+  const auto size = static_cast<uint32_t>(data.size());
+  op.quic[op.num_writes] = {size, const_cast<uint8_t*>(data.data())};
+  op.data[op.num_writes++] = std::move(data);
+  op.num_bytes += size;
+  queued_ += size;
+  if (in_event_) return {};  // its end flushes
+  if (more || flush_later_.is_scheduled()) {
+    flush_later_.schedule();
+  } else {
+    flush();
   }
   return {};
+}
+
+void QuicStream::send_gathered(bool fin) {
+  if (!gathered_) return;
+  flush_later_.cancel();
+  const SendOp& op = *gathered_;
+  const QUIC_STATUS status = api().StreamSend(
+      handle_, op.quic, op.num_writes, fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE, gathered_);
+  if (QUIC_FAILED(status)) {  // the connection is ending: the last event says so
+    write_closed_ = true;
+    return drop_gathered();
+  }
+  gathered_ = nullptr;
+}
+
+void QuicStream::drop_gathered() {
+  flush_later_.cancel();
+  if (!gathered_) return;
+  queued_ -= gathered_->num_bytes;
+  connection_.transport().send_ops().destroy(std::exchange(gathered_, nullptr));
 }
 
 void QuicStream::do_close_write() {
   if (write_closed_) return;
   write_closed_ = true;
+  if (gathered_) return send_gathered(/*fin=*/true);
   api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_GRACEFUL, 0);
 }
 
@@ -49,6 +75,7 @@ void QuicStream::do_reset(uint64_t code) {
   // Also after close_write(): what is still queued is dropped then.
   if (std::exchange(was_reset_, true)) return;
   write_closed_ = true;
+  drop_gathered();
   api().StreamShutdown(handle_, QUIC_STREAM_SHUTDOWN_FLAG_ABORT_SEND, code);
 }
 
@@ -106,7 +133,7 @@ QUIC_STATUS QuicStream::on_receive(QUIC_STREAM_EVENT* event) {
 }
 
 void QuicStream::on_send_complete(SendOp* op) {
-  queued_ -= op->quic.Length;
+  queued_ -= op->num_bytes;
   connection_.transport().send_ops().destroy(op);
   if (blocked_ && queued_ < send_budget_) {
     blocked_ = false;
@@ -115,6 +142,7 @@ void QuicStream::on_send_complete(SendOp* op) {
 }
 
 void QuicStream::on_shutdown_complete() {
+  drop_gathered();
   api().StreamClose(handle_);
   if (StreamHandler* h = std::exchange(handler_, nullptr))
     h->on_closed(*this, connection_.end_of_stream());
@@ -123,40 +151,49 @@ void QuicStream::on_shutdown_complete() {
 
 QUIC_STATUS QuicStream::on_event(HQUIC, void* ctx, QUIC_STREAM_EVENT* event) {
   auto* self = static_cast<QuicStream*>(ctx);
-  StreamHandler* handler = self->handler_;
+  if (event->Type == QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE) {
+    self->on_shutdown_complete();
+    return QUIC_STATUS_SUCCESS;
+  }
+  const bool was_in_event = std::exchange(self->in_event_, true);  // MsQuic calls back inside calls
+  const QUIC_STATUS status = self->handle_event(event);
+  self->in_event_ = was_in_event;
+  if (!was_in_event) self->flush();
+  return status;
+}
+
+QUIC_STATUS QuicStream::handle_event(QUIC_STREAM_EVENT* event) {
+  StreamHandler* handler = handler_;
   switch (event->Type) {
     case QUIC_STREAM_EVENT_RECEIVE:
-      return self->on_receive(event);
+      return on_receive(event);
     case QUIC_STREAM_EVENT_SEND_COMPLETE:
-      self->on_send_complete(static_cast<SendOp*>(event->SEND_COMPLETE.ClientContext));
+      on_send_complete(static_cast<SendOp*>(event->SEND_COMPLETE.ClientContext));
       break;
     case QUIC_STREAM_EVENT_START_COMPLETE:
-      self->id_ = event->START_COMPLETE.ID;
+      id_ = event->START_COMPLETE.ID;
       break;
     case QUIC_STREAM_EVENT_PEER_SEND_SHUTDOWN:
-      if (self->read_over()) break;
-      self->read_ended_ = true;
-      if (handler) handler->on_read_closed(*self);
+      if (read_over()) break;
+      read_ended_ = true;
+      if (handler) handler->on_read_closed(*this);
       break;
     case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
-      if (self->read_over()) break;
-      self->read_ended_ = true;
-      self->forget_held();
-      if (handler) handler->on_reset(*self, event->PEER_SEND_ABORTED.ErrorCode);
+      if (read_over()) break;
+      read_ended_ = true;
+      forget_held();
+      if (handler) handler->on_reset(*this, event->PEER_SEND_ABORTED.ErrorCode);
       break;
     case QUIC_STREAM_EVENT_PEER_RECEIVE_ABORTED:
-      self->write_closed_ = true;
-      if (handler) handler->on_stop(*self, event->PEER_RECEIVE_ABORTED.ErrorCode);
+      write_closed_ = true;
+      if (handler) handler->on_stop(*this, event->PEER_RECEIVE_ABORTED.ErrorCode);
       break;
     case QUIC_STREAM_EVENT_IDEAL_SEND_BUFFER_SIZE:
-      self->send_budget_ = event->IDEAL_SEND_BUFFER_SIZE.ByteCount;
-      if (self->blocked_ && self->queued_ < self->send_budget_) {
-        self->blocked_ = false;
-        if (handler && !self->write_closed_) handler->on_writable(*self);
+      send_budget_ = event->IDEAL_SEND_BUFFER_SIZE.ByteCount;
+      if (blocked_ && queued_ < send_budget_) {
+        blocked_ = false;
+        if (handler && !write_closed_) handler->on_writable(*this);
       }
-      break;
-    case QUIC_STREAM_EVENT_SHUTDOWN_COMPLETE:
-      self->on_shutdown_complete();
       break;
     default:
       break;

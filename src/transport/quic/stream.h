@@ -2,6 +2,7 @@
 // reference of ours until the peer has acknowledged them.
 #pragma once
 
+#include "runtime/loop.h"
 #include "transport/quic/msquic_api.h"
 #include "transport/transport.h"
 
@@ -9,10 +10,13 @@ namespace kith::transport::quic {
 
 class QuicConnection;
 
-// One write on its way: MsQuic reads `quic` and the bytes until SEND_COMPLETE.
+// One or two writes on their way in one call: MsQuic reads `quic` and the bytes until SEND_COMPLETE.
 struct SendOp {
-  Buffer data;
-  QUIC_BUFFER quic{};
+  static constexpr uint32_t kMaxWrites = 2;
+  Buffer data[kMaxWrites];
+  QUIC_BUFFER quic[kMaxWrites];
+  uint32_t num_writes = 0;
+  size_t num_bytes = 0;
 };
 
 class QuicStream final : public Stream {
@@ -36,8 +40,13 @@ class QuicStream final : public Stream {
   void do_stop_reading(uint64_t code) override;
 
  private:
+  QUIC_STATUS handle_event(QUIC_STREAM_EVENT* event);
   QUIC_STATUS on_receive(QUIC_STREAM_EVENT* event);
   void on_send_complete(SendOp* op);
+  // Hands gathered_ to MsQuic, if there is one.
+  void flush() { send_gathered(/*fin=*/false); }
+  void send_gathered(bool fin);
+  void drop_gathered();
   // MsQuic is done with the stream: the last callback, then this object goes back to its pool.
   void on_shutdown_complete();
   const QUIC_API_TABLE& api() const;
@@ -48,6 +57,10 @@ class QuicStream final : public Stream {
   QuicConnection& connection_;
   HQUIC handle_;
   uint64_t id_ = 0;
+  // Writes inside an event, and those that ask for it, wait for the end of that event or turn: what is written there,
+  // and the end, leave in one call.
+  SendOp* gathered_ = nullptr;
+  runtime::Deferred flush_later_;
   size_t queued_ = 0;                // bytes written and not yet acknowledged
   size_t send_budget_ = 128 * 1024;  // MsQuic's ideal send buffer size
   // Held after a handler consumed less than it was given: of the event's bytes, how many are consumed, how many of
@@ -56,6 +69,7 @@ class QuicStream final : public Stream {
   size_t held_seen_ = 0;
   size_t held_unseen_ = 0;
   Direction direction_;
+  bool in_event_ = false;
   bool blocked_ = false;
   bool write_closed_ = false;
   bool was_reset_ = false;     // by us

@@ -32,7 +32,7 @@ struct QuicConfig {
   size_t max_inbound_connections = limits::kInboundConnections;
   size_t max_inbound_handshakes = limits::kInboundHandshakes;
   size_t max_verified_certificates = limits::kVerifiedCertificates;  // remembered; 0: none
-  uint32_t stream_window_bytes = 256 << 10;  // power of two; grows up to the connection's
+  uint32_t stream_window_bytes = 256 << 10;     // power of two; grows up to the connection's
   uint32_t connection_window_bytes = 16 << 20;  // starts at four streams' and grows up to this
   Duration shutdown_timeout =
       milliseconds(500);   // for peers to acknowledge the close when the node stops

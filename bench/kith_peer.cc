@@ -89,6 +89,7 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
     if (!runtime.ok()) return say(runtime.error());
     runtime_ = std::move(runtime).value();
     host::HostConfig config;
+    config.quic.max_inbound_connections = 100'000;
     config.quic.max_verified_certificates =
         number(options_, "known_peers", config.quic.max_verified_certificates);
     if (!listen.empty()) {
@@ -138,9 +139,12 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
   void on_stream(swarm::PeerConnection&, Stream& stream, std::string_view) override {
     stream.set_handler(new KithPipe(make_responder(), stream));
   }
-  void on_disconnected(swarm::PeerConnection& c, const Error&) override {
+  void on_disconnected(swarm::PeerConnection& c, const Error& error) override {
     auto* session = static_cast<KithSession*>(c.user);
     if (!session) return;
+    if (error.detail() != "closed here") {
+      std::fprintf(stderr, "bench: %s\n", error.to_string().c_str());
+    }
     session->user->on_disconnected();
     delete session;
   }

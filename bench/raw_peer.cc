@@ -23,8 +23,8 @@ namespace {
 
 const QUIC_API_TABLE* api = nullptr;
 
-// MsQuic's default sends stream after stream; set by round_robin=1.
-bool round_robin = false;
+// As kith. MsQuic's default sends stream after stream: round_robin=0.
+bool round_robin = true;
 void set_scheduling(HQUIC connection) {
   if (!round_robin) return;
   const QUIC_STREAM_SCHEDULING_SCHEME scheme = QUIC_STREAM_SCHEDULING_SCHEME_ROUND_ROBIN;
@@ -233,7 +233,7 @@ const QUIC_BUFFER kAlpn = {sizeof tls::kAlpn - 1,
 class RawEngine final : public Engine {
  public:
   bool start(const Options& options) {
-    round_robin = number(options, "round_robin", 0) != 0;
+    round_robin = number(options, "round_robin", 1) != 0;
     if (QUIC_FAILED(MsQuicOpen2(&api))) return say("MsQuicOpen2", 0);
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     QUIC_EXECUTION_CONFIG config = {0, &epoll_};

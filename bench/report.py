@@ -2,7 +2,7 @@
 import json
 import statistics
 
-from rows import PEERS, ROWS
+from rows import PEERS, ROWS, title
 
 COLORS = {"kith": "#0b7285", "raw": "#868e96", "stock": "#ced4da", "go": "#4dabf7", "rust": "#e8590c",
           "quic-go": "#a5d8ff", "quinn": "#ffc078"}
@@ -36,15 +36,14 @@ def difference(results, metric, a, b):
 def judge(target, results):
     """A target with what was measured, or None."""
     if target.peer is None:
-        found = [r[target.metric] for r in results.get("kith", []) if r]
+        found = [r[target.metric] for r in results.get(target.subject, []) if r]
         value = spread(found) if found else None
-        met = value and (value["median"] >= target.least if target.least is not None else value["median"] <= target.most)
     elif target.plus is not None:
-        value = difference(results, target.metric, "kith", target.peer)
-        met = value and value["median"] <= target.plus
+        value = difference(results, target.metric, target.subject, target.peer)
     else:
-        value = ratio(results, target.metric, "kith", target.peer)
-        met = value and (value["median"] >= target.least if target.least is not None else value["median"] <= target.most)
+        value = ratio(results, target.metric, target.subject, target.peer)
+    most = target.plus if target.plus is not None else target.most
+    met = value and (value["median"] >= target.least if target.least is not None else value["median"] <= most)
     if value is None:
         return None
     return {"metric": target.metric, "target": target.text(), **value, "met": bool(met)}
@@ -86,7 +85,7 @@ def with_spread(cell):
 
 def peer_label(peer, versions):
     version = versions.get({"raw": "msquic", "stock": "msquic"}.get(peer, peer))
-    return PEERS[peer]["title"] + (f" {version}" if version else "")
+    return title(peer) + (f" {version}" if version else "")
 
 
 def row_table(name, row, versions):
@@ -152,7 +151,7 @@ def svg_bars(title, groups):
         scale = (width - left - 90) / top
         for peer, value, low, high in bars:
             middle = y + bar / 2
-            out.append(f'<text x="{left - 8}" y="{middle + 4:.0f}" class="n">{PEERS[peer]["title"]}</text>')
+            out.append(f'<text x="{left - 8}" y="{middle + 4:.0f}" class="n">{title(peer)}</text>')
             out.append(f'<rect x="{left}" y="{y}" width="{value * scale:.1f}" height="{bar}" fill="{COLORS[peer]}"/>')
             out.append(f'<path d="M{left + low * scale:.1f} {middle}H{left + high * scale:.1f}" class="w"/>')
             out.append(f'<text x="{left + high * scale + 6:.1f}" y="{middle + 4:.0f}">{figure(value)}</text>')

@@ -24,7 +24,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).absolute().parent))
 import build  # noqa: E402
 import report  # noqa: E402
-from rows import PEERS, ROWS, derive  # noqa: E402
+from rows import MIXED, PEERS, ROWS, derive, ends  # noqa: E402
 import emulator  # noqa: E402  (found by rows)
 
 ROOT = pathlib.Path(__file__).absolute().parent.parent
@@ -124,16 +124,19 @@ def listen_arguments(peer, host):
     return ["--listen", f"/ip4/{host}/udp/0/quic-v1"]
 
 
-def measure_on(link, machine, peer, program, row):
+def measure_on(link, machine, peer, programs, row):
     """Measures over `link`, a running Emulator, or over loopback if it is None."""
     at = link.command if link else lambda end, words: words
     started, busy = time.monotonic(), busy_seconds()
-    server = Process(at("b", machine.pin(0) + [program, "serve"] + listen_arguments(peer, link and link.ip4["b"])))
+    dialer, listener = ends(peer)
+    server = Process(at("b", machine.pin(0) + [programs[listener], "serve"] + row.settings.get(listener, []) +
+                        listen_arguments(listener, link and link.ip4["b"])))
     client = None
     try:
         address = server.line(20)["addr"]
         before = server.ask(b"rss")["rss_kb"] if row.scenario == "idle" else 0
-        client = Process(at("a", machine.pin(1) + [program, "run", address, row.scenario] + row.arguments(peer)))
+        client = Process(at("a", machine.pin(1) + [programs[dialer], "run", address, row.scenario] + row.arguments(peer) +
+                            row.settings.get(dialer, [])))
         result = client.line(row.timeout)
         if row.scenario == "idle":
             result["server_kib_per_conn"] = (server.ask(b"rss")["rss_kb"] - before) / result["conns"]
@@ -158,20 +161,20 @@ def measure_on(link, machine, peer, program, row):
     return derive(result)
 
 
-def measure_once(machine, peer, program, row):
+def measure_once(machine, peer, programs, row):
     if row.link is None:
-        return measure_on(None, machine, peer, program, row)
+        return measure_on(None, machine, peer, programs, row)
     # Each measurement has a link of its own: the same packets are lost for each peer.
     with emulator.Emulator(machine.link_program, row.link) as link:
-        return measure_on(link, machine, peer, program, row)
+        return measure_on(link, machine, peer, programs, row)
 
 
-def measure(machine, peer, program, row, retries):
+def measure(machine, peer, programs, row, retries):
     """The least disturbed of up to 1 + retries measurements."""
     best = None
     for _ in range(1 + retries):
         before = machine.wait_until_quiet()
-        result = measure_once(machine, peer, program, row)
+        result = measure_once(machine, peer, programs, row)
         result["others_before"] = before
         result["load"] = os.getloadavg()[0]
         if best is None or result["others"] < best["others"]:
@@ -184,7 +187,8 @@ def measure(machine, peer, program, row, retries):
 def run_rows(machine, programs, rows, rounds, retries, limit_s=None):
     """{row: {peer: [result or None, one for each round]}}; no new round after `limit_s`."""
     end = time.monotonic() + limit_s if limit_s else None
-    results = {row.name: {peer: [] for peer in programs if row.runs(peer)} for row in rows}
+    peers = [*programs, *(pair for pair in MIXED if all(end in programs for end in ends(pair)))]
+    results = {row.name: {peer: [] for peer in peers if row.runs(peer)} for row in rows}
     for number in range(rounds):
         if end and number > 0 and time.monotonic() >= end:
             break
@@ -194,7 +198,7 @@ def run_rows(machine, programs, rows, rounds, retries, limit_s=None):
             peers = peers[number % len(peers):] + peers[:number % len(peers)]
             for peer in peers:
                 try:
-                    result = measure(machine, peer, programs[peer], row, retries)
+                    result = measure(machine, peer, programs, row, retries)
                     say(f"round {number + 1}/{rounds}  {row.name:14} {peer:8} "
                         f"{result[row.metric]:12.3f} {row.unit:8} others {result['others']:.0%}")
                 except Failed as failure:

@@ -8,6 +8,11 @@ namespace kith::swarm {
 using transport::Stream;
 using State = multistream::State;
 
+namespace {
+// What go-libp2p calls StreamProtocolNegotiationFailed.
+constexpr uint64_t kNegotiationFailedCode = 0x1001;
+}  // namespace
+
 InboundNegotiation::InboundNegotiation(PeerConnection& connection, Stream& stream)
     : connection_(connection),
       stream_(stream),
@@ -148,6 +153,11 @@ void OutboundNegotiation::on_read_closed(Stream& stream) {
 }
 
 void OutboundNegotiation::on_reset(Stream& stream, uint64_t code) {
+  // go-libp2p resets with this behind its `na`, which the reset may overtake.
+  if (code == kNegotiationFailedCode) {
+    return fail(stream, Error(KITH_ERR_PROTOCOL_NOT_SUPPORTED, "multistream",
+                              "the peer reset the stream: it knows none of the protocols"));
+  }
   fail(stream, Error(KITH_ERR_RESET, "multistream",
                      "the peer reset the stream (code " + std::to_string(code) +
                          ") instead of answering the proposal"));

@@ -329,6 +329,12 @@ TEST_F(OutboundToRaw, APeerThatResetsMidwaySaysSo) {
   EXPECT_NE(stream.end.detail().find("77"), std::string_view::npos);
 }
 
+TEST_F(OutboundToRaw, AResetThatOvertookTheRefusalIsTheRefusal) {
+  open({"/p"}, [](transport::Stream& s) { s.abort(0x1001); });
+  EXPECT_EQ(stream.log, "closed ");
+  EXPECT_EQ(stream.end.status(), KITH_ERR_PROTOCOL_NOT_SUPPORTED);
+}
+
 TEST_F(OutboundToRaw, AStopBeforeTheAgreementIsToldAfterOnOpen) {
   open({"/p"}, [&](transport::Stream& s) {
     s.stop_reading(5);

@@ -50,6 +50,7 @@ QuicConnection::QuicConnection(QuicTransport& transport, QuicListener* listener,
   ++transport_.counts.inbound;
   ++transport_.counts.inbound_handshakes;
   handshake_deadline_.set(transport_.loop().now() + transport_.config().handshake_timeout);
+  share_between_streams();
 }
 
 QuicConnection::~QuicConnection() {
@@ -58,12 +59,20 @@ QuicConnection::~QuicConnection() {
   if (state_ == State::kHandshaking) --transport_.counts.inbound_handshakes;
 }
 
+// MsQuic's default sends stream after stream: a bulk transfer would starve those opened after it.
+void QuicConnection::share_between_streams() {
+  const QUIC_STREAM_SCHEDULING_SCHEME scheme = QUIC_STREAM_SCHEDULING_SCHEME_ROUND_ROBIN;
+  transport_.api().SetParam(handle_, QUIC_PARAM_CONN_STREAM_SCHEDULING_SCHEME, sizeof scheme,
+                            &scheme);
+}
+
 Status QuicConnection::start_dial(const Endpoint& remote, const std::optional<Endpoint>& source) {
   const QUIC_API_TABLE& api = transport_.api();
   remote_ = remote;
   QUIC_STATUS status = api.ConnectionOpenInPartition(
       transport_.slot().registration(), transport_.slot().partition(), on_event, this, &handle_);
   if (QUIC_FAILED(status)) return error_of(status, "quic", "open a connection");
+  share_between_streams();
   const QUIC_ADDR to = quic_addr_of(remote);
   status = api.SetParam(handle_, QUIC_PARAM_CONN_REMOTE_ADDRESS, sizeof to, &to);
   if (QUIC_SUCCEEDED(status) && source) {

@@ -62,6 +62,7 @@ class QuicConnection final : public Connection {
 
   QUIC_STATUS on_certificate(void* certificate, void* chain);
   Status verify_peer(void* certificate, void* chain);
+  void share_between_streams();
   void on_connected();
   QUIC_STATUS on_stream_started(HQUIC stream);
   void on_shutdown_complete();

@@ -30,7 +30,8 @@ def part(path, layer):
 
 
 def is_driver(path):
-    return path.startswith("transport/") and path.count("/") == 2
+    # transport/upgrade is what drivers over a byte pipe are made of.
+    return path.startswith("transport/") and path.count("/") == 2 and not path.startswith("transport/upgrade/")
 
 
 def why_not(path, target, is_system, exists):

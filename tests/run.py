@@ -4,8 +4,8 @@
     tests/run.py [--checks BUILD [--without-tidy]] [BUILD[:SUITES]]...
 
 BUILD is a build folder; every GoogleTest program BUILD/suites/test_* is a suite. SUITES chooses by name: `wire,crypto`
-only these, `-live,-interop` all but these. --checks adds the layering, formatting and clang-tidy of the tree, each
-as one test; clang-tidy takes the compiler's flags from BUILD.
+only these, `-live,-interop` all but these. --checks adds the layering, formatting and clang-tidy of the tree and
+the quick benchmark, each as one test; clang-tidy takes the compiler's flags from BUILD.
 
 Prints a line for each suite, what failed, and last the line `N passed, N failed` or `N passed, N failed, N skipped`.
 Exits 1 if anything failed or nothing ran, and in CI (CI=true) if anything was skipped."""
@@ -151,6 +151,7 @@ def checks(build, with_tidy):
     yield "format", ["tests/check_format.py"] if shutil.which("clang-format-14") else ["clang-format-14"]
     if with_tidy:
         yield "tidy", ["tests/check_tidy.py", build] if shutil.which("clang-tidy-14") else ["clang-tidy-14"]
+        yield "bench", ["bench/run.py", "--quick"]  # a big step back behind raw MsQuic, in rate and in CPU
 
 
 def suites(argument):

@@ -62,13 +62,13 @@ std::string value_in(const std::string& component) {
   return slash == std::string::npos ? "" : component.substr(slash + 1);
 }
 
-// The shape that this build speaks is [ip6zone] ip4|ip6, udp, quic-v1 [, p2p]. Returns what is wrong with `part`, which
-// stands where `wanted` should, or behind all of it.
+// The shapes that this build speaks are [ip6zone] ip4|ip6, then tcp or udp, quic-v1 [, p2p]. Returns what is wrong with
+// `part`, which stands where `wanted` should, or behind all of it.
 std::string wrong_part(const AddressPart& part, std::string_view wanted) {
   const std::string& n = part.name;
   if (n == "dnsaddr") {
     return "this build does not resolve names: look up the TXT records of _dnsaddr." + part.value +
-           " and use an address with /udp/PORT/quic-v1";
+           " and use an address with /udp/PORT/quic-v1 or /tcp/PORT";
   }
   if (n == "dns" || n == "dns4" || n == "dns6") {
     return "this build does not resolve names: look it up ('getent hosts " + part.value +
@@ -76,32 +76,33 @@ std::string wrong_part(const AddressPart& part, std::string_view wanted) {
   }
   if (n == "quic")
     return "/quic is the obsolete draft of QUIC, and this build speaks /quic-v1 only";
-  if (n == "tcp") {
-    return "this build speaks quic-v1 only, not tcp: ask for the node's address with "
-           "/udp/PORT/quic-v1";
-  }
-  if (wanted.empty()) return "this build has no /" + n + ", which follows /quic-v1 here";
-  return "this build speaks quic-v1 only: it needs /" + std::string(wanted) + " where /" + n +
+  if (wanted.empty()) return "this build has no /" + n + " behind the rest of it";
+  return "this build speaks tcp and quic-v1: it needs " + std::string(wanted) + " where /" + n +
          " is";
 }
 
 std::optional<std::string> wrong_shape(const std::vector<AddressPart>& parts) {
-  constexpr std::string_view kShape[] = {"ip4", "udp", "quic-v1"};
-  size_t at = 0;
   for (const AddressPart& part : parts) {
     if (part.name == "p2p-circuit") return "this build does not connect through relays";
   }
-  for (const AddressPart& part : parts) {
-    if (at == 0 && part.name == "ip6zone") continue;
-    if (at == std::size(kShape)) return wrong_part(part, "");
-    if (part.name != kShape[at] && !(at == 0 && part.name == "ip6"))
-      return wrong_part(part, kShape[at]);
-    ++at;
+  auto at = parts.begin();
+  if (at != parts.end() && at->name == "ip6zone") ++at;
+  if (at == parts.end()) {
+    return "it has no network address: put /ip4/ADDRESS/udp/PORT/quic-v1 or /ip4/ADDRESS/tcp/PORT "
+           "in front";
   }
-  if (at == 0) return "it has no network address: put /ip4/ADDRESS/udp/PORT/quic-v1 in front";
-  if (at < std::size(kShape)) {
-    return "it ends too early: this build needs /udp/PORT/quic-v1 behind the IP address";
+  if (at->name != "ip4" && at->name != "ip6") return wrong_part(*at, "/ip4 or /ip6");
+  if (++at == parts.end()) {
+    return "it ends too early: this build needs /udp/PORT/quic-v1 or /tcp/PORT behind the IP "
+           "address";
   }
+  if (at->name == "udp") {
+    if (++at == parts.end()) return "it ends too early: this build needs /quic-v1 behind /udp/PORT";
+    if (at->name != "quic-v1") return wrong_part(*at, "/quic-v1");
+  } else if (at->name != "tcp") {
+    return wrong_part(*at, "/tcp or /udp");
+  }
+  if (++at != parts.end()) return wrong_part(*at, "");
   return std::nullopt;
 }
 
@@ -155,7 +156,7 @@ std::optional<std::string> why_not_dial(const Address& address) {
   std::vector<AddressPart> parts = address.parts;
   if (!parts.empty() && parts.back().name == "p2p") parts.pop_back();
   if (auto why = wrong_shape(parts)) return why;
-  if (address.value_of("udp") == "0") {
+  if (address.value_of("udp") == "0" || address.value_of("tcp") == "0") {
     return "port 0 means 'any free port' and is for listening: use the port that the node printed";
   }
   const std::string ip = address.value_of("ip4") + address.value_of("ip6");

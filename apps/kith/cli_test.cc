@@ -188,7 +188,7 @@ TEST_F(Cli, ExplainsMultiaddrs) {
 
 TEST_F(Cli, SaysWhatItCannotDial) {
   for (const char* address :
-       {"/ip4/127.0.0.1/tcp/4001", "/dns4/localhost/udp/1/quic-v1", "/ip4/1.2.3.4/udp/1/quic",
+       {"/ip4/127.0.0.1/tcp/4001/ws", "/dns4/localhost/udp/1/quic-v1", "/ip4/1.2.3.4/udp/1/quic",
         "/ip4/1.2.3.4/udp/1/quic-v1/webtransport", "/ip4/1.2.3.4/udp/0/quic-v1",
         "/ip4/0.0.0.0/udp/1/quic-v1", "/ip4/1.2.3.4", "/ip4/1.2.3.4/udp/1"}) {
     const Json json = run({"addr", "--json", address}).json();

@@ -83,6 +83,8 @@ func (r *runner) run(action string) (result, error) {
 		return r.ping(ctx, number)
 	case name == "identify" && !hasNumber:
 		return r.identify(ctx)
+	case name == "state" && !hasNumber:
+		return r.state()
 	case name == "echo" && hasNumber:
 		return r.echo(ctx, number, 1)
 	case name == "unknown" && !hasNumber:
@@ -157,6 +159,15 @@ func (r *runner) identify(ctx context.Context) (result, error) {
 	}, nil
 }
 
+// state says what the connection is made of.
+func (r *runner) state() (result, error) {
+	conns := r.host.Network().ConnsToPeer(r.remote)
+	if len(conns) != 1 {
+		return nil, fmt.Errorf("there are %d connections", len(conns))
+	}
+	return stateOf(conns[0]), nil
+}
+
 // echo sends size bytes and reads them back at the same time; the two directions are independent.
 func (r *runner) echo(ctx context.Context, size int, seed uint32) (result, error) {
 	s, err := r.open(ctx, echoProtocol)
@@ -228,6 +239,8 @@ func (r *runner) reset(ctx context.Context) (result, error) {
 		return result{"seen": "eof"}, errors.New("the remote ended the stream instead of resetting it")
 	case errors.As(err, &remote) && remote.Remote:
 		return result{"seen": "reset", "code": uint32(remote.ErrorCode)}, nil
+	case errors.Is(err, network.ErrReset): // mplex has no codes
+		return result{"seen": "reset"}, nil
 	}
 	return nil, err
 }

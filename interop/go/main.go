@@ -5,27 +5,33 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 )
 
-const usage = `usage: peer listen [--key TYPE] [--seed N] [--listen MADDR]...
-       peer dial MADDR ACTION... [--key TYPE] [--seed N] [--timeout SECONDS]
+const usage = `usage: peer listen [FLAG]... [--listen MADDR]...
+       peer dial MADDR ACTION... [FLAG]... [--timeout SECONDS]
+flags: --key TYPE, --seed N, --security noise|tls, --muxer yamux|mplex, --psk FILE
 `
 
 // options are the flags of both modes.
 type options struct {
-	key     string
-	seed    uint64
-	hasSeed bool
-	listen  []string
-	timeout time.Duration
+	key      string
+	seed     uint64
+	hasSeed  bool
+	security string // empty: all
+	muxer    string
+	psk      string // a file; empty: no private network
+	listen   []string
+	timeout  time.Duration
 }
 
 func main() {
@@ -58,6 +64,9 @@ func parse(args []string) (options, []string, error) {
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&opts.key, "key", "ed25519", "")
 	flags.Uint64Var(&opts.seed, "seed", 0, "")
+	flags.StringVar(&opts.security, "security", "", "")
+	flags.StringVar(&opts.muxer, "muxer", "yamux", "")
+	flags.StringVar(&opts.psk, "psk", "", "")
 	flags.Func("listen", "", func(s string) error { opts.listen = append(opts.listen, s); return nil })
 	seconds := flags.Float64("timeout", 60, "")
 	for len(args) > 0 {
@@ -72,6 +81,9 @@ func parse(args []string) (options, []string, error) {
 		args = flags.Args()
 	}
 	flags.Visit(func(f *flag.Flag) { opts.hasSeed = opts.hasSeed || f.Name == "seed" })
+	if !slices.Contains(securities, opts.security) || !slices.Contains(muxers, opts.muxer) {
+		return opts, nil, errors.New("no such security or muxer")
+	}
 	opts.timeout = time.Duration(*seconds * float64(time.Second))
 	if len(opts.listen) == 0 {
 		opts.listen = []string{"/ip4/127.0.0.1/udp/0/quic-v1"}

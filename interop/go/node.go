@@ -10,19 +10,16 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
-	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 )
-
-// transports are all that the peer speaks; the multiaddr that is listened on or dialed chooses
-// among them.
-var transports = []libp2p.Option{
-	libp2p.Transport(quic.NewTransport),
-}
 
 // newHost makes a node without resource limits, address discovery or relays; no listen addresses
 // means a pure dialer.
 func newHost(opts options, listen []string) (host.Host, error) {
 	key, err := newKey(opts)
+	if err != nil {
+		return nil, err
+	}
+	transports, err := newTransports(opts)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"io"
 
 	"github.com/libp2p/go-libp2p/core/host"
@@ -12,6 +13,7 @@ const (
 	echoProtocol    = "/kith/echo/1.0.0"
 	sinkProtocol    = "/kith/sink/1.0.0"
 	resetProtocol   = "/kith/reset/1.0.0"
+	stateProtocol   = "/kith/state/1.0.0"
 	noSuchProtocol  = "/kith/no-such-protocol/1.0.0"
 
 	bufferBytes = 64 << 10
@@ -22,6 +24,7 @@ func serve(h host.Host) {
 	h.SetStreamHandler(echoProtocol, echo)
 	h.SetStreamHandler(sinkProtocol, sink)
 	h.SetStreamHandler(resetProtocol, reset)
+	h.SetStreamHandler(stateProtocol, state)
 }
 
 // echo sends back what it reads, one buffer at a time, and ends its side after the remote ended the
@@ -47,4 +50,23 @@ func sink(s network.Stream) {
 func reset(s network.Stream) {
 	_, _ = io.ReadFull(s, make([]byte, 1))
 	_ = s.Reset()
+}
+
+// state sends what the connection is made of, as a JSON object, and ends its side.
+func state(s network.Stream) {
+	if err := json.NewEncoder(s).Encode(stateOf(s.Conn())); err != nil {
+		_ = s.Reset()
+		return
+	}
+	_ = s.Close()
+}
+
+func stateOf(c network.Conn) map[string]any {
+	state := c.ConnState()
+	return map[string]any{
+		"transport":   state.Transport,
+		"security":    string(state.Security),
+		"muxer":       string(state.StreamMultiplexer),
+		"early_muxer": state.UsedEarlyMuxerNegotiation,
+	}
 }

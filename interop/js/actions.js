@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Uint8ArrayList } from 'uint8arraylist'
 import { newNode } from './node.js'
-import { bufferBytes, echoProtocol, noSuchProtocol, resetProtocol, serve } from './serve.js'
+import { bufferBytes, echoProtocol, noSuchProtocol, resetProtocol, serve, stateOf } from './serve.js'
 import { chunks, readExactly, write } from './streams.js'
 
 const pingProtocol = '/ipfs/ping/1.0.0'
@@ -17,6 +17,7 @@ export class Runner {
     this.actions = {
       'ping:': options.ping === 'libp2p' ? this.libp2pPing : this.ping,
       identify: this.identify,
+      state: this.state,
       'echo:': this.echo,
       unknown: this.unknown,
       reset: this.reset,
@@ -101,6 +102,10 @@ export class Runner {
       observed_addr: info.observedAddr?.toString() ?? '',
       signed_peer_record: info.signedPeerRecord != null
     })
+  }
+
+  state (line) {
+    Object.assign(line, stateOf(this.connection))
   }
 
   /** Sends `size` bytes and reads them back at the same time; the directions are independent. */

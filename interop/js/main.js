@@ -3,11 +3,12 @@
 
 import { parseArgs } from 'node:util'
 import { Runner } from './actions.js'
-import { newNode } from './node.js'
+import { muxers, newNode, securities } from './node.js'
 import { serve } from './serve.js'
 
-const usage = `usage: peer listen [--key TYPE] [--seed N] [--listen MADDR]...
-       peer dial MADDR ACTION... [--key TYPE] [--seed N] [--ping own|libp2p] [--timeout SECONDS]
+const usage = `usage: peer listen [FLAG]... [--listen MADDR]...
+       peer dial MADDR ACTION... [FLAG]... [--ping own|libp2p] [--timeout SECONDS]
+flags: --key TYPE, --seed N, --security noise|tls, --muxer yamux|mplex
 `
 
 /** Serves the test protocols until stdin reaches its end. */
@@ -79,12 +80,19 @@ function parse () {
     options: {
       key: { type: 'string', default: 'ed25519' },
       seed: { type: 'string' },
+      security: { type: 'string' },
+      muxer: { type: 'string', default: 'yamux' },
       ping: { type: 'string', default: 'own' },
       timeout: { type: 'string', default: '60' },
       listen: { type: 'string', multiple: true, default: ['/ip4/127.0.0.1/udp/0/quic-v1'] }
     }
   })
-  return { options: { ...values, timeoutMs: Number(values.timeout) * 1000 }, args: positionals }
+  const security = values.security == null ? Object.keys(securities) : [values.security]
+  if (securities[security[0]] == null || muxers[values.muxer] == null) {
+    throw new Error('no such security or muxer')
+  }
+  const timeoutMs = Number(values.timeout) * 1000
+  return { options: { ...values, security, timeoutMs }, args: positionals }
 }
 
 let parsed

@@ -3,13 +3,24 @@
 import { quic } from '@chainsafe/libp2p-quic'
 import { generateKeyPair, generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
+import { mplex } from '@libp2p/mplex'
+import { noise } from '@libp2p/noise'
 import { ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { tls } from '@libp2p/tls'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 
 const keyTypes = { ed25519: 'Ed25519', secp256k1: 'secp256k1', ecdsa: 'ECDSA', rsa: 'RSA' }
 
 // All that the peer speaks; the multiaddr that is listened on or dialed chooses among them.
-const transports = [quic()]
+const transports = [quic(), tcp(), webSockets()]
+
+// What --security and --muxer choose from.
+export const securities = { tls, noise }
+// mplex counts what arrives for streams just reset, and closes the connection at five a second.
+export const muxers = { yamux, mplex: () => mplex({ disconnectThreshold: Infinity }) }
 
 /** Starts a node without limits on connections; no listen addresses means a pure dialer. */
 export async function newNode (options, listen) {
@@ -17,6 +28,8 @@ export async function newNode (options, listen) {
     privateKey: await newKey(options),
     addresses: { listen },
     transports,
+    connectionEncrypters: options.security.map(name => securities[name]()),
+    streamMuxers: [muxers[options.muxer]()],
     connectionManager: {
       inboundConnectionThreshold: Infinity, // 5 a second and host otherwise
       maxIncomingPendingConnections: 1000

@@ -5,6 +5,7 @@ import { chunks, write } from './streams.js'
 export const echoProtocol = '/kith/echo/1.0.0'
 export const sinkProtocol = '/kith/sink/1.0.0'
 export const resetProtocol = '/kith/reset/1.0.0'
+export const stateProtocol = '/kith/state/1.0.0'
 export const noSuchProtocol = '/kith/no-such-protocol/1.0.0'
 
 export const bufferBytes = 64 << 10
@@ -13,11 +14,13 @@ const manyStreams = { maxInboundStreams: 10000, maxOutboundStreams: 10000 }
 
 /** Registers the test protocols. */
 export async function serve (node) {
-  const served = [[echoProtocol, echo], [sinkProtocol, sink], [resetProtocol, reset]]
+  const served = [
+    [echoProtocol, echo], [sinkProtocol, sink], [resetProtocol, reset], [stateProtocol, state]
+  ]
   for (const [protocol, handler] of served) {
-    await node.handle(protocol, stream => {
+    await node.handle(protocol, (stream, connection) => {
       // Not returned: the stream is negotiated as soon as its handler returns.
-      handler(stream).catch(err => stream.abort(err))
+      handler(stream, connection).catch(err => stream.abort(err))
     }, manyStreams)
   }
 }
@@ -44,4 +47,14 @@ async function sink (stream) {
 async function reset (stream) {
   await chunks(stream).next()
   stream.abort(new Error('reset on purpose'))
+}
+
+/** Sends what the connection is made of, as a JSON object, and ends its side. */
+async function state (stream, connection) {
+  await write(stream, new TextEncoder().encode(JSON.stringify(stateOf(connection))))
+  await stream.close()
+}
+
+export function stateOf (connection) {
+  return { security: connection.encryption ?? '', muxer: connection.multiplexer ?? '' }
 }

@@ -52,10 +52,16 @@ Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) 
   ++runtime.num_hosts;
   KITH_ASSIGN(const tls::Credentials credentials,
               tls::make_credentials(host->key_, runtime.loop().unix_seconds()));
-  config.quic.log = config.log;
-  KITH_ASSIGN(auto quic, transport::quic::QuicTransport::create(runtime.loop(), runtime.slot(),
-                                                                credentials, config.quic));
-  host->swarm_->add_transport(std::move(quic));
+  config.tcp.log = config.log;
+  KITH_ASSIGN(auto tcp, transport::tcp::TcpTransport::create(runtime.loop(), host->key_,
+                                                             credentials, config.tcp));
+  if (config.tcp.upgrade.network_key.empty()) {  // QUIC cannot be part of a private network
+    config.quic.log = config.log;
+    KITH_ASSIGN(auto quic, transport::quic::QuicTransport::create(runtime.loop(), runtime.slot(),
+                                                                  credentials, config.quic));
+    host->swarm_->add_transport(std::move(quic));
+  }
+  host->swarm_->add_transport(std::move(tcp));
   host->start_services(config);
   host->stopped_ = false;
   if (Status s = host->listen(config.listen); !s.ok()) {

@@ -16,6 +16,7 @@
 #include "swarm/swarm.h"
 #include "transport/memory/memory.h"
 #include "transport/quic/transport.h"
+#include "transport/tcp/transport.h"
 
 namespace kith::host {
 
@@ -24,6 +25,7 @@ struct HostConfig {
   std::vector<wire::Multiaddr> listen;    // none: dial only
   service::IdentifyConfig identify;
   transport::quic::QuicConfig quic;
+  transport::tcp::TcpConfig tcp;
   bool serve_ping = true;
   bool serve_perf = false;  // lets anybody make us send as much as they like
   LogSink* log = nullptr;   // borrowed for the life of the host

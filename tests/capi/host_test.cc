@@ -39,7 +39,7 @@ TEST_F(HostH, HasTheIdentityThatItWasGiven) {
 }
 
 TEST_F(HostH, RefusesBadConfigurationsWithASentence) {
-  const char* bad_addrs[] = {"/ip4/1.2.3", nullptr, "/ip4/127.0.0.1/tcp/0", "/p2p-circuit"};
+  const char* bad_addrs[] = {"/ip4/1.2.3", nullptr, "/ip4/127.0.0.1/tcp/0/ws", "/p2p-circuit"};
   for (const char*& address : bad_addrs) {
     kith_host_config c = node.config();
     c.listen_addrs = &address;
@@ -93,7 +93,7 @@ TEST_F(HostH, AnAddressThatFailsIsNamed) {
   EXPECT_EQ(KITH_ERR_ADDRESS_IN_USE, make(c, &error));
   EXPECT_NE(std::string::npos, std::string(error.message).find(taken)) << error.message;
   EXPECT_EQ(KITH_ERR_ADDRESS_IN_USE, kith_host_listen(node.host, taken.c_str(), &error));
-  EXPECT_EQ(KITH_ERR_NOT_SUPPORTED, kith_host_listen(node.host, "/ip4/127.0.0.1/tcp/0", &error));
+  EXPECT_EQ(KITH_ERR_NOT_SUPPORTED, kith_host_listen(node.host, "/ip4/127.0.0.1/tcp/0/ws", &error));
   EXPECT_EQ(KITH_ERR_MALFORMED, kith_host_listen(node.host, "nonsense", &error));
 }
 
@@ -211,7 +211,7 @@ TEST_F(ConnectH, RefusesBadListsAtOnce) {
 }
 
 TEST_F(ConnectH, AnAddressThatNobodyCanDialFailsLater) {
-  for (const char* address : {"/ip4/127.0.0.1/tcp/1", "/p2p-circuit", "/dns4/x/udp/1/quic-v1"}) {
+  for (const char* address : {"/ip4/127.0.0.1/tcp/1/ws", "/p2p-circuit", "/dns4/x/udp/1/quic-v1"}) {
     Outcome& o = outcome();
     const kith_status status = dial(o, {address});
     if (status == KITH_OK) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "host/host.h"
+#include "protocol/yamux/frame.h"
 #include "runtime/sim_loop.h"
 
 namespace kith::test {
@@ -40,13 +41,15 @@ class MemoryPlace final : public Place {
   transport::memory::MemoryNetwork network_;
 };
 
-class QuicPlace final : public Place {
+// The machine's own network.
+class IpPlace : public Place {
  public:
   Result<std::unique_ptr<host::Host>> make_host(host::HostConfig config, bool listens) override {
     if (!runtime_) {
       KITH_ASSIGN(runtime_, host::Runtime::create());
     }
-    if (listens) config.listen = {wire::Multiaddr::parse("/ip4/127.0.0.1/udp/0/quic-v1").value()};
+    configure(config);
+    if (listens) config.listen = {wire::Multiaddr::parse(address()).value()};
     return host::Host::create(*runtime_, std::move(config));
   }
   bool run_until(const std::function<bool()>& done) override {
@@ -65,18 +68,61 @@ class QuicPlace final : public Place {
   runtime::Loop& loop() override { return runtime_->loop(); }
 
  private:
+  virtual const char* address() const = 0;
+  virtual void configure(host::HostConfig&) const {}
   std::unique_ptr<host::Runtime> runtime_;
+};
+
+class QuicPlace final : public IpPlace {
+  const char* address() const override { return "/ip4/127.0.0.1/udp/0/quic-v1"; }
+};
+
+template <transport::upgrade::Security kSecurity, transport::upgrade::Muxer kMuxer>
+class TcpPlace final : public IpPlace {
+  const char* address() const override { return "/ip4/127.0.0.1/tcp/0"; }
+  void configure(host::HostConfig& config) const override {
+    config.tcp.upgrade.security = {kSecurity};
+    config.tcp.upgrade.muxers = {kMuxer};
+  }
 };
 
 struct TransportKind {
   const char* name;
   std::unique_ptr<Place> (*make)();
+  // Whether a reset leaves the peer's direction alone, and a stop is told to the peer at once. The muxers over TCP have one
+  // reset for both.
+  bool has_halves = true;
+  // The largest code of a reset that arrives as it is, and what larger ones become.
+  uint64_t max_code = transport::kMaxErrorCode;
+  uint64_t larger_code = transport::kMaxErrorCode;
+  // Whether a slow reader makes the writer wait. Mplex resets its stream instead.
+  bool has_flow_control = true;
+  bool tells_stop = true;  // at all
+  size_t max_streams =
+      limits::kStreamsPerConnection;  // that one side opens and the other sees at once
+  // What becomes of a code on its way.
+  uint64_t on_the_wire(uint64_t code) const { return code <= max_code ? code : larger_code; }
   friend void PrintTo(const TransportKind& t, std::ostream* out) { *out << t.name; }
 };
 
+template <typename P>
+std::unique_ptr<Place> make_place() {
+  return std::make_unique<P>();
+}
+
+using transport::upgrade::Muxer;
+using transport::upgrade::Security;
 inline const TransportKind kTransports[] = {
-    {"memory", [] { return std::unique_ptr<Place>(std::make_unique<MemoryPlace>()); }},
-    {"quic", [] { return std::unique_ptr<Place>(std::make_unique<QuicPlace>()); }},
+    {"memory", make_place<MemoryPlace>},
+    {"quic", make_place<QuicPlace>},
+    {"tcp_noise_yamux", make_place<TcpPlace<Security::kNoise, Muxer::kYamux>>, false, UINT32_MAX,
+     yamux::kCodeOutOfRange},
+    {"tcp_tls_yamux", make_place<TcpPlace<Security::kTls, Muxer::kYamux>>, false, UINT32_MAX,
+     yamux::kCodeOutOfRange},
+    {"tcp_noise_mplex", make_place<TcpPlace<Security::kNoise, Muxer::kMplex>>, false, 0, 0, false,
+     false, limits::kMplexOutboundStreams},
+    {"tcp_tls_mplex", make_place<TcpPlace<Security::kTls, Muxer::kMplex>>, false, 0, 0, false,
+     false, limits::kMplexOutboundStreams},
 };
 
 }  // namespace kith::test

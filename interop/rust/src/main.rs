@@ -5,6 +5,7 @@ mod actions;
 mod node;
 mod serve;
 mod streams;
+mod tcp;
 
 use std::{io, process, time::Duration, time::Instant};
 
@@ -19,7 +20,8 @@ use crate::{
 const USAGE: &str = "\
 usage: peer listen [FLAG]... [--listen MADDR]...
        peer dial MADDR ACTION... [FLAG]... [--timeout SECONDS]
-flags: --key TYPE, --seed N, --ping own|libp2p, --record none|legacy
+flags: --key TYPE, --seed N, --security noise|tls, --muxer yamux, --ping own|libp2p,
+       --record none|legacy
 ";
 
 /// Options are the flags of both modes.
@@ -29,6 +31,8 @@ pub struct Options {
     pub ping: Ping,
     /// Whether identify sends a signed peer record, which rust-libp2p makes in a format of its own.
     pub legacy_record: bool,
+    /// What a TCP connection may be secured by.
+    pub security: Vec<&'static str>,
     pub listen: Vec<Multiaddr>,
     pub timeout: Duration,
 }
@@ -56,6 +60,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<(Options, Vec<String>
         seed: None,
         ping: Ping::Own,
         legacy_record: false,
+        security: tcp::SECURITY.to_vec(),
         listen: Vec::new(),
         timeout: Duration::from_secs(60),
     };
@@ -70,6 +75,9 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<(Options, Vec<String>
         match arg.as_str() {
             "--key" => options.key = value,
             "--seed" => options.seed = Some(value.parse().map_err(|_| bad())?),
+            "--security" if value == "noise" => options.security = vec!["/noise"],
+            "--security" if value == "tls" => options.security = vec!["/tls/1.0.0"],
+            "--muxer" if value == "yamux" => {} // the only one
             "--ping" if value == "own" => options.ping = Ping::Own,
             "--ping" if value == "libp2p" => options.ping = Ping::Libp2p,
             "--record" if value == "none" => options.legacy_record = false,

@@ -15,7 +15,7 @@ use libp2p::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Options, serve, streams};
+use crate::{Options, serve, streams, tcp};
 
 pub const PROTOCOL_VERSION: &str = "kith-interop/1.0.0";
 
@@ -64,6 +64,8 @@ impl Node {
         let mut swarm = SwarmBuilder::with_existing_identity(key)
             .with_tokio()
             .with_quic()
+            .with_other_transport(|key| tcp::transport(key, &options.security))
+            .map_err(|error| error.to_string())?
             .with_behaviour(|key| Behaviour {
                 streams,
                 identify: identify::Behaviour::new(if options.legacy_record {

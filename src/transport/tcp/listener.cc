@@ -1,0 +1,116 @@
+#include "transport/tcp/listener.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "transport/tcp/socket.h"
+#include "transport/tcp/socket_error.h"
+#include "transport/tcp/transport.h"
+
+namespace kith::transport::tcp {
+
+namespace {
+
+// In one turn, so that a flood of connections leaves time for those that exist.
+constexpr int kAcceptsPerTurn = 64;
+// Until accepting is tried again when the machine or the process has no descriptors left.
+constexpr Duration kRetry = milliseconds(100);
+
+int new_socket(const Endpoint& at) {
+  return ::socket(at.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+}  // namespace
+
+TcpListener::TcpListener(TcpTransport& transport, ListenerHandler* handler)
+    : transport_(transport),
+      handler_(handler),
+      retry_(runtime::Timer::of<&TcpListener::resume>(transport.loop().timers(), this)) {}
+
+Status TcpListener::start(const Endpoint& at) {
+  const std::string name = multiaddr_of(at, wire::proto::kTcp).to_string();
+  const auto failed = [&](int error) {
+    const Error e = socket_error(error, "listen");
+    return Error(e.status(), "listen", name + ": " + std::string(e.detail()));
+  };
+  const int fd = new_socket(at);
+  if (fd < 0) return failed(errno);
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (!at.is_v4()) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  endpoint_ = at;
+  socklen_t size = sizeof endpoint_.v6;
+  if (bind(fd, &at.sa, at.size()) != 0 || listen(fd, transport_.config().backlog) != 0 ||
+      getsockname(fd, &endpoint_.sa, &size) != 0) {
+    const int error = errno;
+    ::close(fd);
+    return failed(error);
+  }
+  // Only now, so that dials may leave from here but nobody else can listen here.
+  setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  source_ = std::make_unique<Source>();
+  source_->fd = fd;
+  source_->listener = this;
+  source_->on_event = [](epoll_event* event) {
+    auto* source = static_cast<Source*>(static_cast<runtime::EpollSource*>(event->data.ptr));
+    if (source->listener) source->listener->accept_some();
+  };
+  if (Status s = transport_.loop().watch(source_.get(), EPOLLIN); !s.ok()) {
+    ::close(fd);
+    source_.reset();
+    return s;
+  }
+  transport_.add(this);
+  return {};
+}
+
+TcpListener::~TcpListener() {
+  if (!source_) return;
+  transport_.loop().unwatch(source_.get());
+  ::close(source_->fd);
+  source_->listener = nullptr;
+  transport_.loop().post([source = std::shared_ptr<Source>(std::move(source_))] {});
+  transport_.remove(this);
+}
+
+wire::Multiaddr TcpListener::address() const { return multiaddr_of(endpoint_, wire::proto::kTcp); }
+
+void TcpListener::accept_some() {
+  for (int i = 0; i < kAcceptsPerTurn && accept_one(); ++i) {
+  }
+}
+
+bool TcpListener::accept_one() {
+  Endpoint remote;
+  socklen_t size = sizeof remote.v6;
+  const int fd = accept4(source_->fd, &remote.sa, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0) {
+    const bool is_exhausted =
+        errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (is_exhausted) {
+      // The peers wait in the kernel's queue until there are descriptors again.
+      transport_.loop().unwatch(source_.get());
+      retry_.set(transport_.loop().now() + kRetry);
+      KITH_LOG(transport_.config().log, kWarn, "tcp",
+               "cannot accept: " + std::string(std::strerror(errno)));
+      return false;
+    }
+    return errno == ECONNABORTED || errno == EINTR;
+  }
+  if (!transport_.upgrader().may_accept()) {
+    ::close(fd);
+    return true;
+  }
+  Result<std::unique_ptr<TcpSocket>> socket = TcpSocket::accepted(transport_, fd, remote);
+  if (socket.ok()) transport_.upgrader().accept(std::move(socket).value(), this, handler_);
+  return true;
+}
+
+void TcpListener::resume() {
+  if (!transport_.loop().watch(source_.get(), EPOLLIN).ok()) {
+    retry_.set(transport_.loop().now() + kRetry);
+  }
+}
+
+}  // namespace kith::transport::tcp

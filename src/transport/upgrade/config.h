@@ -1,0 +1,33 @@
+// What a node offers when a pipe is upgraded to a connection.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/time.h"
+#include "crypto/secret.h"
+
+namespace kith::transport::upgrade {
+
+enum class Security : uint8_t { kTls, kNoise };
+enum class Muxer : uint8_t { kYamux, kMplex };
+
+struct UpgradeConfig {
+  // Best first; listeners take what the dialer likes best of these. TLS first, as go-libp2p has it: AES in hardware is
+  // the faster cipher.
+  std::vector<Security> security = {Security::kTls, Security::kNoise};
+  std::vector<Muxer> muxers = {Muxer::kYamux};
+  // Agree on the muxer within the security handshake, if the peer can: saves a round trip.
+  bool early_muxer = true;
+  // Of a private network (pnet::kKeyBytes): only peers that have it too can talk to us. Empty: a public node.
+  crypto::SecretBytes network_key;
+  // For all of it, from the first packet to a known peer.
+  Duration timeout = limits::kHandshakeTimeout;
+  uint16_t max_inbound_streams = limits::kStreamsPerConnection;
+  size_t max_inbound_connections = limits::kInboundConnections;
+  size_t max_inbound_handshakes = limits::kInboundHandshakes;
+};
+
+}  // namespace kith::transport::upgrade

@@ -1,0 +1,435 @@
+// Two nodes upgrade both ends of a pipe in virtual time: every secure channel with every muxer, in pieces of any size, and
+// with whatever goes wrong on the way.
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <functional>
+#include <random>
+
+#include "protocol/tls/certificate.h"
+#include "runtime/sim_loop.h"
+#include "transport/upgrade/upgrader.h"
+
+namespace kith::transport::upgrade {
+namespace {
+
+// One end of a pipe in memory with a latency. Pieces arrive cut at random.
+class TestPipe final : public Pipe {
+ public:
+  TestPipe(runtime::Loop& loop, Duration latency, uint32_t seed)
+      : loop_(loop),
+        latency_(latency),
+        random_(seed),
+        arrival_(runtime::Timer::of<&TestPipe::arrive>(loop.timers(), this)) {}
+  ~TestPipe() override { cut(Error(KITH_ERR_CONNECTION_LOST, "pipe", "cut")); }
+  static void join(TestPipe& a, TestPipe& b) {
+    a.peer_ = &b;
+    b.peer_ = &a;
+  }
+
+  bool is_open() const override { return true; }
+  void send(OutputBytes& bytes) override {
+    const Bytes all = bytes.bytes();
+    const size_t n = std::min(all.size(), budget);
+    if (peer_ && n != 0) peer_->receive(to_vector(all.first(n)));
+    bytes.clear();
+    num_flights += n != 0;
+    budget -= n;
+    if (budget != 0) return;
+    const Error lost(KITH_ERR_CONNECTION_LOST, "pipe", "the line is cut");
+    cut(lost);
+    end_ = lost;
+    schedule();
+  }
+  size_t waiting() const override { return 0; }
+  void finish() override {
+    cut(Error(KITH_OK, "pipe"));
+    handler_ = nullptr;
+    loop_.post([this] { delete this; });
+  }
+  wire::Multiaddr local_address() const override { return {}; }
+  wire::Multiaddr remote_address() const override { return {}; }
+
+  size_t budget = SIZE_MAX;  // bytes until the line is cut
+  size_t max_piece = SIZE_MAX;
+  int num_flights = 0;
+
+ private:
+  void receive(ByteVector bytes) {
+    queue_.push_back({loop_.now() + latency_, std::move(bytes)});
+    schedule();
+  }
+  void cut(Error error) {
+    if (!peer_) return;
+    peer_->end_ = std::move(error);
+    peer_->schedule();
+    std::exchange(peer_, nullptr)->peer_ = nullptr;
+  }
+  void schedule() {
+    if (!arrival_.is_set()) arrival_.set(queue_.empty() ? loop_.now() : queue_.front().first);
+  }
+  void arrive() {
+    if (queue_.empty()) {
+      if (end_ && handler_) handler_->on_pipe_end(*end_);
+      return;
+    }
+    ByteVector& front = queue_.front().second;
+    const size_t n = std::min<size_t>(front.size(), 1 + random_() % max_piece);
+    uint8_t* copy = nullptr;
+    const Buffer piece = loop_.buffers().allocate(n, &copy);
+    std::copy_n(front.begin(), n, copy);
+    front.erase(front.begin(), front.begin() + static_cast<ptrdiff_t>(n));
+    if (front.empty()) queue_.pop_front();
+    if (!queue_.empty() || end_) schedule();
+    if (handler_) handler_->on_pipe_data({copy, n}, piece);
+  }
+
+  runtime::Loop& loop_;
+  const Duration latency_;
+  std::minstd_rand random_;
+  runtime::Timer arrival_;
+  TestPipe* peer_ = nullptr;
+  std::deque<std::pair<TimePoint, ByteVector>> queue_;
+  std::optional<Error> end_;
+};
+
+// A node that echoes the streams of its peer and counts what it hears.
+struct Node final : DialHandler, ListenerHandler, ConnectionHandler, StreamHandler {
+  Node(runtime::Loop& loop, UpgradeConfig config)
+      : key(crypto::PrivateKey::generate(crypto::KeyType::kEd25519).value()),
+        id(identity::PeerId::from_public_key(key.public_key())),
+        upgrader(Upgrader::create(loop, key,
+                                  tls::make_credentials(key, loop.unix_seconds()).value(), config)
+                     .value()) {}
+  void on_connected(Connection& c) override { connected(c); }
+  void on_failed(const Error& e) override { failed(e); }
+  void on_connection(Connection& c) override { connected(c); }
+  void on_inbound_failed(const wire::Multiaddr&, const Error& e) override { failed(e); }
+  void connected(Connection& c) {
+    ++num_outcomes;
+    connection = &c;
+    peer = c.remote_peer();
+    c.set_handler(this);
+  }
+  void failed(const Error& e) {
+    ++num_outcomes;
+    failure = e;
+  }
+  void on_stream(Connection&, Stream& stream) override { stream.set_handler(this); }
+  void on_closed(Connection&, const Error& e) override {
+    connection = nullptr;
+    end = e;
+  }
+  size_t on_data(Stream& stream, Bytes data) override {
+    EXPECT_NE(stream.write(Buffer::take(to_vector(data))).status(), KITH_ERR_CLOSED);
+    return data.size();
+  }
+  void on_read_closed(Stream& stream) override { stream.close_write(); }
+  void on_reset(Stream&, uint64_t) override {}
+  void on_stop(Stream&, uint64_t) override {}
+  void on_writable(Stream&) override {}
+  void on_closed(Stream&, const Error&) override {}
+
+  const crypto::PrivateKey key;
+  const identity::PeerId id;
+  std::unique_ptr<Upgrader> upgrader;
+  Connection* connection = nullptr;
+  identity::PeerId peer;
+  int num_outcomes = 0;
+  Error failure{KITH_OK, ""};
+  Error end{KITH_OK, ""};
+};
+
+// Sends bytes and keeps what comes back.
+struct Client final : StreamHandler {
+  size_t on_data(Stream&, Bytes data) override {
+    append(received, data);
+    return data.size();
+  }
+  void on_read_closed(Stream&) override {}
+  void on_reset(Stream&, uint64_t) override {}
+  void on_stop(Stream&, uint64_t) override {}
+  void on_writable(Stream&) override {}
+  void on_closed(Stream&, const Error&) override { ++num_closed; }
+  ByteVector received;
+  int num_closed = 0;
+};
+
+struct Ends {
+  Security security;
+  Muxer muxer;
+  bool early;
+};
+
+class UpgradeTest : public testing::Test {
+ protected:
+  ~UpgradeTest() override {
+    dial_.reset();
+    for (auto& n : nodes_) n->upgrader->shutdown([](void*) {}, nullptr);
+    EXPECT_TRUE(loop_.run_until([&] {
+      return std::all_of(nodes_.begin(), nodes_.end(),
+                         [](auto& n) { return n->upgrader->is_empty(); });
+    }));
+    loop_.run_until_idle();
+  }
+  Node& make_node(UpgradeConfig config = {}) {
+    return *nodes_.emplace_back(std::make_unique<Node>(loop_, std::move(config)));
+  }
+  static UpgradeConfig config_of(const Ends& ends) {
+    UpgradeConfig config;
+    config.security = {ends.security};
+    config.muxers = {ends.muxer};
+    config.early_muxer = ends.early;
+    return config;
+  }
+  // Joins the two by a pipe; `near` dials `expected`.
+  void join(Node& near, Node& far, const identity::PeerId& expected, uint32_t seed = 1,
+            size_t max_piece = SIZE_MAX) {
+    auto a = std::make_unique<TestPipe>(loop_, latency_, seed);
+    auto b = std::make_unique<TestPipe>(loop_, latency_, seed + 1);
+    TestPipe::join(*a, *b);
+    a->max_piece = b->max_piece = max_piece;
+    near_pipe_ = a.get();
+    far_pipe_ = b.get();
+    if (near_budget_) a->budget = *near_budget_;
+    if (far_budget_) b->budget = *far_budget_;
+    dial_ = near.upgrader->dial(std::move(a), expected, &near);
+    far.upgrader->accept(std::move(b), nullptr, &far);
+  }
+  bool run_until_outcome(Node& a, Node& b) {
+    return loop_.run_until([&] { return a.num_outcomes == 1 && b.num_outcomes == 1; });
+  }
+
+  runtime::SimLoop loop_;
+  Duration latency_ = milliseconds(10);
+  std::optional<size_t> near_budget_, far_budget_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::unique_ptr<Dial> dial_;
+  TestPipe* near_pipe_ = nullptr;  // valid right after join()
+  TestPipe* far_pipe_ = nullptr;
+};
+
+constexpr Ends kAllEnds[] = {
+    {Security::kNoise, Muxer::kYamux, true},  {Security::kNoise, Muxer::kMplex, false},
+    {Security::kTls, Muxer::kYamux, true},    {Security::kTls, Muxer::kMplex, true},
+    {Security::kNoise, Muxer::kYamux, false}, {Security::kTls, Muxer::kYamux, false},
+};
+
+TEST_F(UpgradeTest, BytesArriveWholeWhateverThePiecesAre) {
+  for (const Ends& ends : kAllEnds) {
+    for (const size_t max_piece : {size_t{1}, size_t{7}, size_t{100}, size_t{5000}, SIZE_MAX}) {
+      Node& near = make_node(config_of(ends));
+      Node& far = make_node(config_of(ends));
+      join(near, far, far.id, static_cast<uint32_t>(max_piece), max_piece);
+      ASSERT_TRUE(run_until_outcome(near, far));
+      ASSERT_TRUE(near.connection && far.connection) << near.failure.to_string();
+      EXPECT_EQ(near.peer, far.id);
+      EXPECT_EQ(far.peer, near.id);
+      Client client;
+      Stream* stream = near.connection->open_stream(&client).value();
+      ByteVector sent(max_piece == 1 ? 3000 : 150'000);
+      std::minstd_rand random(7);
+      for (uint8_t& b : sent) b = static_cast<uint8_t>(random());
+      ASSERT_TRUE(stream->write(Buffer::take(sent)).ok());
+      stream->close_write();
+      ASSERT_TRUE(loop_.run_until([&] { return client.num_closed == 1; }));
+      EXPECT_TRUE(client.received == sent);
+      near.connection->close(0);
+      ASSERT_TRUE(loop_.run_until([&] { return !near.connection && !far.connection; }));
+      EXPECT_EQ(far.end.status(), KITH_ERR_CLOSED) << far.end.to_string();
+    }
+  }
+}
+
+TEST_F(UpgradeTest, AnEarlyMuxerSavesARoundTrip) {
+  for (const Security security : {Security::kNoise, Security::kTls}) {
+    Duration took[2];
+    for (const bool early : {false, true}) {
+      Node& near = make_node(config_of({security, Muxer::kYamux, early}));
+      Node& far = make_node(config_of({security, Muxer::kYamux, early}));
+      const TimePoint start = loop_.now();
+      join(near, far, far.id);
+      ASSERT_TRUE(loop_.run_until([&] { return near.num_outcomes == 1; }));
+      took[early] = loop_.now() - start;
+    }
+    EXPECT_EQ(took[true], 4 * latency_);  // one round trip for multistream, one for the handshake
+    EXPECT_EQ(took[false], 6 * latency_);
+  }
+}
+
+TEST_F(UpgradeTest, TheDialersBestChoiceThatBothHaveIsTaken) {
+  UpgradeConfig both;
+  Node& near = make_node(both);
+  Node& far = make_node(config_of({Security::kNoise, Muxer::kYamux, true}));
+  join(near, far, far.id);
+  ASSERT_TRUE(run_until_outcome(near, far));
+  EXPECT_TRUE(near.connection) << near.failure.to_string();
+}
+
+TEST_F(UpgradeTest, APrivateNetworkIsForThoseWhoHaveItsKey) {
+  UpgradeConfig ours;
+  ours.network_key.assign(32, 7);
+  UpgradeConfig theirs = ours;
+  theirs.network_key[31] = 8;
+  for (const UpgradeConfig& other : {ours, theirs, UpgradeConfig()}) {
+    for (const size_t max_piece : {size_t{1}, SIZE_MAX}) {
+      Node& near = make_node(ours);
+      Node& far = make_node(other);
+      join(near, far, far.id, 3, max_piece);
+      ASSERT_TRUE(run_until_outcome(near, far));
+      const bool same = other.network_key == ours.network_key;
+      EXPECT_EQ(near.connection != nullptr, same) << near.failure.to_string();
+      EXPECT_EQ(far.connection != nullptr, same) << far.failure.to_string();
+    }
+  }
+  ours.network_key.pop_back();
+  const crypto::PrivateKey& key = nodes_[0]->key;
+  EXPECT_EQ(Upgrader::create(loop_, key, tls::make_credentials(key, 1).value(), ours).status(),
+            KITH_ERR_INVALID_ARGUMENT);
+}
+
+TEST_F(UpgradeTest, NothingInCommonIsToldToBoth) {
+  Node& near = make_node(config_of({Security::kNoise, Muxer::kYamux, true}));
+  Node& far = make_node(config_of({Security::kTls, Muxer::kYamux, true}));
+  join(near, far, far.id);
+  ASSERT_TRUE(run_until_outcome(near, far));
+  EXPECT_EQ(near.failure.status(), KITH_ERR_PROTOCOL_NOT_SUPPORTED);
+  EXPECT_NE(near.failure.detail().find("agree on a secure channel"), std::string::npos)
+      << near.failure.to_string();
+  EXPECT_NE(near.failure.detail().find("/noise"), std::string::npos) << near.failure.to_string();
+  EXPECT_NE(far.failure.status(), KITH_OK);
+}
+
+TEST_F(UpgradeTest, NoMuxerInCommonIsToldToBoth) {
+  for (const bool early : {false, true}) {
+    Node& near = make_node(config_of({Security::kNoise, Muxer::kMplex, early}));
+    Node& far = make_node(config_of({Security::kNoise, Muxer::kYamux, early}));
+    join(near, far, far.id);
+    ASSERT_TRUE(run_until_outcome(near, far));
+    EXPECT_EQ(near.failure.status(), KITH_ERR_PROTOCOL_NOT_SUPPORTED) << near.failure.to_string();
+    EXPECT_NE(far.failure.status(), KITH_OK);
+  }
+}
+
+TEST_F(UpgradeTest, AnotherPeerThanExpectedIsRefusedByName) {
+  for (const Security security : {Security::kNoise, Security::kTls}) {
+    Node& near = make_node(config_of({security, Muxer::kYamux, true}));
+    Node& far = make_node(config_of({security, Muxer::kYamux, true}));
+    join(near, far, near.id);
+    ASSERT_TRUE(loop_.run_until([&] { return near.num_outcomes == 1; }));
+    EXPECT_EQ(near.failure.status(), KITH_ERR_PEER_ID_MISMATCH);
+    for (const Node* n : {&near, &far}) {
+      EXPECT_NE(near.failure.detail().find(n->id.to_string()), std::string::npos)
+          << near.failure.to_string();
+    }
+  }
+}
+
+TEST_F(UpgradeTest, ASilentPeerIsGivenUpAtTheDeadline) {
+  Node& node = make_node();
+  TestPipe nobody(loop_, latency_, 1);
+  auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
+  TestPipe::join(*pipe, nobody);
+  node.upgrader->accept(std::move(pipe), nullptr, &node);
+  loop_.run_for(limits::kHandshakeTimeout - milliseconds(1));
+  EXPECT_EQ(node.num_outcomes, 0);
+  loop_.run_for(milliseconds(2));
+  EXPECT_EQ(node.failure.status(), KITH_ERR_TIMEOUT);
+  EXPECT_NE(node.failure.detail().find("agree on a secure channel"), std::string::npos)
+      << node.failure.to_string();
+}
+
+TEST_F(UpgradeTest, BytesThatAreNoLibp2pAreRefused) {
+  Node& node = make_node();
+  for (const std::string_view text :
+       {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02", "\xff\xff\xff\xff"}) {
+    node.num_outcomes = 0;
+    TestPipe peer(loop_, latency_, 1);
+    auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
+    TestPipe::join(*pipe, peer);
+    node.upgrader->accept(std::move(pipe), nullptr, &node);
+    OutputBytes out;
+    out.append(as_bytes(text));
+    peer.send(out);
+    ASSERT_TRUE(loop_.run_until([&] { return node.num_outcomes == 1; })) << text;
+    EXPECT_NE(node.failure.status(), KITH_OK);
+  }
+}
+
+TEST_F(UpgradeTest, ALineThatIsCutAnywhereEndsEverythingOnce) {
+  for (const Ends& ends : kAllEnds) {
+    for (const bool cut_near : {false, true}) {
+      for (size_t n = 1; n < 1500; n += 37) {
+        Node& near = *(nodes_.size() < 2 ? &make_node(config_of(ends)) : nodes_[0].get());
+        Node& far = *(nodes_.size() < 2 ? &make_node(config_of(ends)) : nodes_[1].get());
+        near.num_outcomes = far.num_outcomes = 0;
+        (cut_near ? near_budget_ : far_budget_) = n;
+        (cut_near ? far_budget_ : near_budget_).reset();
+        join(near, far, far.id, static_cast<uint32_t>(n), 50);
+        loop_.run_for(seconds(2));
+        if (near.connection) near.connection->close(0);  // all fitted
+        ASSERT_TRUE(loop_.run_until(
+            [&] { return near.upgrader->is_empty() && far.upgrader->is_empty(); }, seconds(60)))
+            << n;
+        EXPECT_EQ(near.num_outcomes, 1) << n;
+        EXPECT_EQ(far.num_outcomes, 1) << n;
+        EXPECT_EQ(near.connection, nullptr);
+        EXPECT_EQ(far.connection, nullptr);
+      }
+    }
+    nodes_.clear();
+  }
+}
+
+TEST_F(UpgradeTest, ADialGivenUpAtAnyMomentIsSilent) {
+  Node& near = make_node();
+  Node& far = make_node();
+  for (int ms = 0; ms < 60; ms += 5) {
+    near.num_outcomes = 0;
+    join(near, far, far.id);
+    loop_.run_for(milliseconds(ms));
+    const int outcomes = near.num_outcomes;
+    dial_.reset();
+    loop_.run_for(seconds(1));
+    EXPECT_EQ(near.num_outcomes, outcomes);
+    if (near.connection) near.connection->close(0);
+    loop_.run_for(seconds(1));
+  }
+}
+
+TEST_F(UpgradeTest, InboundHandshakesAreLimited) {
+  UpgradeConfig config;
+  config.max_inbound_handshakes = 3;
+  Node& node = make_node(config);
+  std::vector<std::unique_ptr<TestPipe>> silent;
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(node.upgrader->may_accept());
+    silent.push_back(std::make_unique<TestPipe>(loop_, latency_, 1));
+    auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
+    TestPipe::join(*pipe, *silent.back());
+    node.upgrader->accept(std::move(pipe), nullptr, &node);
+  }
+  EXPECT_FALSE(node.upgrader->may_accept());
+  loop_.run_for(limits::kHandshakeTimeout + milliseconds(1));
+  EXPECT_TRUE(node.upgrader->may_accept());
+}
+
+TEST_F(UpgradeTest, InboundConnectionsAreLimited) {
+  UpgradeConfig config;
+  config.max_inbound_connections = 2;
+  Node& far = make_node(config);
+  Node& near = make_node();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(far.upgrader->may_accept());
+    near.num_outcomes = far.num_outcomes = 0;
+    join(near, far, far.id);
+    ASSERT_TRUE(run_until_outcome(near, far));
+  }
+  EXPECT_FALSE(far.upgrader->may_accept());
+  far.connection->close(0);
+  loop_.run_for(seconds(1));
+  EXPECT_TRUE(far.upgrader->may_accept());
+}
+
+}  // namespace
+}  // namespace kith::transport::upgrade

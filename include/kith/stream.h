@@ -61,9 +61,11 @@ kith_stream_write_lent(kith_stream* stream, const uint8_t* data, size_t data_len
                        void (*release)(void* ctx, const uint8_t* data, size_t data_len), void* ctx);
 // kith_stream_close_write ends our side after what was written (half-close).
 KITH_API kith_status kith_stream_close_write(kith_stream* stream);
-// kith_stream_reset abandons our side; the peer sees `code`. What was not sent is dropped.
+// kith_stream_reset abandons our side; the peer sees `code`. What was not sent is dropped. Over TCP it ends reading too:
+// yamux and mplex have one reset for both directions.
 KITH_API kith_status kith_stream_reset(kith_stream* stream, uint64_t code);
-// kith_stream_stop_reading tells the peer to stop sending, with `code`.
+// kith_stream_stop_reading tells the peer to stop sending, with `code`. Over TCP the peer hears of it when our side has
+// ended, or when it has sent too much in vain.
 KITH_API kith_status kith_stream_stop_reading(kith_stream* stream, uint64_t code);
 // kith_stream_abort is reset and stop_reading in one.
 KITH_API kith_status kith_stream_abort(kith_stream* stream, uint64_t code);

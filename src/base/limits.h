@@ -84,6 +84,7 @@ inline constexpr uint16_t kStreamsPerConnection = 256;  // inbound, bidirectiona
 inline constexpr size_t kInboundConnections = 4096;
 inline constexpr size_t kInboundHandshakes = 1024;  // of these, not yet identified
 inline constexpr size_t kNegotiatingStreams = 256;  // inbound, per connection, no protocol yet
+inline constexpr size_t kTcpFinishing = 1024;       // sockets that wait for the peer to hang up
 inline constexpr size_t kDialAddresses = 64;        // addresses of one dial
 
 }  // namespace kith::limits

@@ -86,13 +86,13 @@ class Stream {
     if (!held && std::exchange(fin_waiting_, false)) do_close_write();
   }
   // Abandons our side: the peer sees a reset with `code`. Unsent data, and an end that waits, are dropped. Harmless after
-  // the write side has ended.
+  // the write side has ended. Over yamux and mplex, which have one reset for both directions, reading ends too.
   void reset(uint64_t code) {
     fin_waiting_ = fin_held_ = false;
     do_reset(std::min(code, kMaxErrorCode));
   }
   // Tells the peer to stop sending, with `code`; what arrives and what is held is dropped. Harmless after the peer's side
-  // has ended.
+  // has ended. yamux and mplex cannot say so: there the stream is reset when our side has ended or too much has arrived.
   void stop_reading(uint64_t code) { do_stop_reading(std::min(code, kMaxErrorCode)); }
   // Marks `n` held bytes as consumed; when none are left delivery goes on. Not from inside on_data. `n` must not exceed
   // what is held; after the end of the read side nothing is, and this does nothing.

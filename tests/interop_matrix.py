@@ -41,6 +41,7 @@ PEERS = {"go": "go-libp2p", "rust": "rust-libp2p", "js": "js-libp2p"}
 STACKS = {
     "quic_v1": "quic-v1",
     "tcp_noise_yamux": "tcp, noise, yamux",
+    "tcp_psk_noise_yamux": "tcp, pre-shared key, noise, yamux",
     "tcp_tls_yamux": "tcp, tls, yamux",
     "tcp_noise_mplex": "tcp, noise, mplex",
 }

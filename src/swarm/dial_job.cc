@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "swarm/dial_rank.h"
 
 namespace kith::swarm {
 
@@ -10,7 +11,9 @@ DialJob::DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::M
     : swarm_(swarm),
       peer_(peer),
       addresses_(std::move(addresses)),
-      stagger_(runtime::Timer::of<&DialJob::next>(swarm.loop().timers(), this)) {}
+      stagger_(runtime::Timer::of<&DialJob::next>(swarm.loop().timers(), this)) {
+  rank_addresses(addresses_);
+}
 
 DialJob::~DialJob() {
   for (Connect* c : waiters_) c->job = nullptr;
@@ -28,12 +31,19 @@ void DialJob::remove(Connect* connect) {
 }
 
 void DialJob::add_addresses(std::vector<wire::Multiaddr> addresses) {
+  // Those that have had no turn yet are ranked anew, with the new ones among them.
+  const auto waiting = addresses_.begin() + static_cast<ptrdiff_t>(next_address_);
+  std::vector<wire::Multiaddr> rest(waiting, addresses_.end());
   for (wire::Multiaddr& a : addresses) {
-    if (addresses_.size() == limits::kDialAddresses) break;
-    if (std::find(addresses_.begin(), addresses_.end(), a) == addresses_.end()) {
-      addresses_.push_back(std::move(a));
+    if (next_address_ + rest.size() == limits::kDialAddresses) break;
+    if (std::find(addresses_.begin(), addresses_.end(), a) == addresses_.end() &&
+        std::find(rest.begin(), rest.end(), a) == rest.end()) {
+      rest.push_back(std::move(a));
     }
   }
+  rank_addresses(rest);
+  addresses_.resize(next_address_);
+  addresses_.insert(addresses_.end(), rest.begin(), rest.end());
   if (!stagger_.is_set()) stagger_.set(swarm_.loop().now());  // all others had their turn
 }
 
@@ -55,7 +65,7 @@ void DialJob::next() {
   Attempt* a = attempt.get();
   attempts_.push_back(std::move(attempt));
   ++num_running_;
-  stagger_.set(swarm_.loop().now() + kStagger);
+  stagger_.set(swarm_.loop().now() + head_start(a->address));
   transport::Transport* t = swarm_.transport_for_dial(a->address);
   if (!t) {
     return attempt_failed(a, Error(KITH_ERR_NO_ADDRESS, "dial", "no transport here can dial it"));

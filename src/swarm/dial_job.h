@@ -1,5 +1,5 @@
-// DialJob: one attempt to reach one peer at a list of addresses. Addresses are tried in order, the next one when the
-// one before has failed or has been silent for kStagger; the first to connect wins and the others are dropped.
+// DialJob: one attempt to reach one peer at a list of addresses. Addresses are tried in the order of dial_rank.h, the next
+// one when the one before has failed or its head start is over; the first to connect wins and the others are dropped.
 #pragma once
 
 #include <memory>
@@ -13,8 +13,6 @@ namespace kith::swarm {
 
 class DialJob {
  public:
-  static constexpr Duration kStagger = milliseconds(250);
-
   DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::Multiaddr> addresses);
   ~DialJob();
 

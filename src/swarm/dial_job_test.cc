@@ -15,7 +15,9 @@ using test::TestConnect;
 using test::TestSwarm;
 using test::with_peer;
 
-// Dials /ip4/10.0.0.N/udp/D/quic-v1: after D ms the address fails (N = 1), connects to the first listener of the memory
+constexpr Duration kHeadStart = milliseconds(250);  // of a public address
+
+// Dials /ip4/192.0.2.N/udp/D/quic-v1: after D ms the address fails (N = 1), connects to the first listener of the memory
 // network (N = 2), or nothing ever happens (N = 3). Refuses at once for N = 4.
 class ScriptedTransport final : public transport::Transport {
  public:
@@ -85,7 +87,7 @@ struct Dialing : testing::Test {
     a->swarm.add_transport(std::move(t));
   }
   static wire::Multiaddr scripted_address(int kind, int delay_ms) {
-    return address("/ip4/10.0.0." + std::to_string(kind) + "/udp/" + std::to_string(delay_ms) +
+    return address("/ip4/192.0.2." + std::to_string(kind) + "/udp/" + std::to_string(delay_ms) +
                    "/quic-v1");
   }
   void run(TestConnect& c) {
@@ -188,8 +190,8 @@ TEST_F(Dialing, AllFailuresAreReportedTogether) {
   run(c);
   EXPECT_EQ(c.failure.status(), KITH_ERR_UNREACHABLE);
   const std::string text(c.failure.detail());
-  for (const char* part : {"every address failed", "/ip4/10.0.0.1/udp/10/quic-v1: no answer from 1",
-                           "/memory/77: nobody listens", "/ip4/10.0.0.4/udp/0/quic-v1: no route",
+  for (const char* part : {"every address failed", "/ip4/192.0.2.1/udp/10/quic-v1: no answer from 1",
+                           "/memory/77: nobody listens", "/ip4/192.0.2.4/udp/0/quic-v1: no route",
                            "/dns4/example.com/tcp/1: no transport here can dial it"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   }
@@ -201,7 +203,7 @@ TEST_F(Dialing, TheOnlyAddressesFailureKeepsItsStatus) {
   ASSERT_TRUE(a->connect(c, b->id, {scripted_address(1, 10)}).ok());
   run(c);
   EXPECT_EQ(c.failure.status(), KITH_ERR_TIMEOUT);
-  EXPECT_EQ(c.failure.detail(), "/ip4/10.0.0.1/udp/10/quic-v1: no answer from 1");
+  EXPECT_EQ(c.failure.detail(), "/ip4/192.0.2.1/udp/10/quic-v1: no answer from 1");
 }
 
 TEST_F(Dialing, FailuresMoveOnAtOnceAndSilenceAfterTheStagger) {
@@ -214,11 +216,10 @@ TEST_F(Dialing, FailuresMoveOnAtOnceAndSilenceAfterTheStagger) {
   run(c);
   ASSERT_NE(c.connection, nullptr);
   using Started = std::pair<int, TimePoint>;
-  EXPECT_EQ(scripted->started,
-            (std::vector<Started>{{1, start},
-                                  {3, start + milliseconds(20)},
-                                  {4, start + milliseconds(20) + DialJob::kStagger},
-                                  {2, start + milliseconds(20) + DialJob::kStagger}}));
+  EXPECT_EQ(scripted->started, (std::vector<Started>{{1, start},
+                                                     {3, start + milliseconds(20)},
+                                                     {4, start + milliseconds(20) + kHeadStart},
+                                                     {2, start + milliseconds(20) + kHeadStart}}));
   EXPECT_EQ(scripted->num_under_way, 0);  // the silent one was dropped
 }
 
@@ -226,7 +227,7 @@ TEST_F(Dialing, TheFirstToConnectWins) {
   TestConnect c;
   ASSERT_TRUE(a->connect(c, b->id, {scripted_address(2, 400), scripted_address(2, 10)}).ok());
   run(c);
-  EXPECT_EQ(loop.now(), DialJob::kStagger + milliseconds(10) + milliseconds(10));
+  EXPECT_EQ(loop.now(), kHeadStart + milliseconds(10) + milliseconds(10));
   loop.run_for(seconds(5));
   EXPECT_EQ(b->num_connected, 1);  // the slow one never did
 }

@@ -25,8 +25,9 @@ struct Stack {
   std::vector<std::string> flags;
   const char* security = "";  // as negotiated; none for QUIC, which brings its own
   const char* muxer = "";
-  bool has_mplex = false;  // deprecated: we offer it only when told
-  uint64_t echo_mib = 64;  // the largest echo
+  bool has_mplex = false;   // deprecated: we offer it only when told
+  uint64_t echo_mib = 64;   // the largest echo
+  bool is_private = false;  // a private network, both with its key
 };
 
 // Early muxer negotiation, in the security handshake.
@@ -71,6 +72,13 @@ inline const Stack kTcpNoiseMplex = {
     /*has_mplex=*/true,
     /*echo_mib=*/2};
 
+inline const Stack kTcpPrivate = {"tcp_psk_noise_yamux",   "/ip4/127.0.0.1/tcp/0",
+                                  {"--security", "noise"}, "/noise",
+                                  "/yamux/1.0.0",
+                                  /*has_mplex=*/false,
+                                  /*echo_mib=*/64,
+                                  /*is_private=*/true};
+
 // The quirks are described in interop/README.md. rust-libp2p cannot reset over QUIC: a stream that is dropped ends.
 // Over yamux it can, but reads a reset as the end. js-libp2p reads resets over QUIC as the end. rust-libp2p alone has
 // no early muxer negotiation.
@@ -89,6 +97,8 @@ inline const Cell kCells[] = {
 
     {.peer = &kGo, .stack = &kTcpNoiseMplex, .early_muxer = EarlyMuxer::kUsed},
     {.peer = &kJs, .stack = &kTcpNoiseMplex, .early_muxer = EarlyMuxer::kInvisible},
+
+    {.peer = &kGo, .stack = &kTcpPrivate, .early_muxer = EarlyMuxer::kUsed},
 };
 
 }  // namespace kith::test

@@ -3,9 +3,13 @@
 // and KITH_PEER_JS (interop/build.sh). What held is recorded in the suite's JSON report, of which
 // tests/interop_matrix.py makes docs/interop.md.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <fstream>
 
+#include "protocol/pnet/pnet.h"
 #include "tests/interop/cells.h"
 #include "tests/support/child_process.h"
 #include "tests/support/test_node.h"
@@ -70,6 +74,15 @@ class Interop : public testing::TestWithParam<Cell> {
     if (!path || !*path)
       GTEST_SKIP() << peer().variable << " is not set: no " << peer().name << " peer";
     program_ = path;
+    if (!stack().is_private) return;
+    key_file_ = testing::TempDir() + "kith-interop-" + std::to_string(getpid()) + ".key";
+    const crypto::SecretBytes text = pnet::format_key_file(ByteVector(pnet::kKeyBytes, 0x5a));
+    std::ofstream(key_file_, std::ios::binary)
+        .write(reinterpret_cast<const char*>(text.data()),
+               static_cast<std::streamsize>(text.size()));
+  }
+  void TearDown() override {
+    if (!key_file_.empty()) std::remove(key_file_.c_str());
   }
 
   std::unique_ptr<TestNode> our_node(host::HostConfig config = {}) {
@@ -77,12 +90,16 @@ class Interop : public testing::TestWithParam<Cell> {
       config.tcp.upgrade.muxers = {transport::upgrade::Muxer::kYamux,
                                    transport::upgrade::Muxer::kMplex};
     }
+    if (stack().is_private) {
+      config.tcp.upgrade.network_key = crypto::SecretBytes(pnet::kKeyBytes, 0x5a);
+    }
     return TestNode::create(std::move(config), {stack().listen});
   }
 
   std::unique_ptr<ChildProcess> spawn(std::vector<std::string> words) {
     words.insert(words.begin(), program_);
     words.insert(words.end(), stack().flags.begin(), stack().flags.end());
+    if (!key_file_.empty()) words.insert(words.end(), {"--psk", key_file_});
     return ChildProcess::spawn(words, {.is_quiet = true});
   }
 
@@ -167,6 +184,7 @@ class Interop : public testing::TestWithParam<Cell> {
   }
 
   std::string program_;
+  std::string key_file_;  // of the private network, if it is one
   std::unique_ptr<ChildProcess> peer_;
   std::string address_;
 };

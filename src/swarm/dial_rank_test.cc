@@ -1,0 +1,75 @@
+#include "swarm/dial_rank.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+
+namespace kith::swarm {
+namespace {
+
+std::vector<wire::Multiaddr> parse(const std::vector<std::string>& texts) {
+  std::vector<wire::Multiaddr> out;
+  for (const std::string& t : texts) out.push_back(wire::Multiaddr::parse(t).value());
+  return out;
+}
+std::vector<std::string> ranked(const std::vector<std::string>& texts) {
+  std::vector<wire::Multiaddr> addresses = parse(texts);
+  rank_addresses(addresses);
+  std::vector<std::string> out;
+  for (const wire::Multiaddr& a : addresses) out.push_back(a.to_string());
+  return out;
+}
+
+const std::vector<std::string> kInOrder = {
+    "/ip6/fd00::1/udp/1/quic-v1",
+    "/ip4/192.168.1.1/udp/1/quic-v1",
+    "/ip4/10.0.0.1/tcp/1",
+    "/ip6/2001:db8::1/udp/1/quic-v1",
+    "/ip4/192.0.2.1/udp/1/quic-v1",
+    "/ip6/2001:db8::1/tcp/1",
+    "/ip4/192.0.2.1/tcp/1",
+    "/memory/1",
+    "/ip4/10.0.0.9/udp/1/quic-v1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/"
+    "p2p-circuit",
+};
+
+TEST(DialRank, LocalBeforePublicBeforeRelayedAndQuicBeforeTcpAndIpv6BeforeIpv4) {
+  std::mt19937 random(7);
+  std::vector<std::string> shuffled = kInOrder;
+  for (int i = 0; i < 100; ++i) {
+    std::shuffle(shuffled.begin(), shuffled.end(), random);
+    EXPECT_EQ(ranked(shuffled), kInOrder);
+  }
+}
+
+TEST(DialRank, TheFamiliesTakeTurnsAndEachKeepsItsOrder) {
+  EXPECT_EQ(ranked({"/ip4/192.0.2.3/tcp/1", "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.2/tcp/1",
+                    "/ip6/2001:db8::2/tcp/1", "/ip6/2001:db8::1/tcp/1"}),
+            (std::vector<std::string>{"/ip6/2001:db8::2/tcp/1", "/ip4/192.0.2.3/tcp/1",
+                                      "/ip6/2001:db8::1/tcp/1", "/ip4/192.0.2.1/tcp/1",
+                                      "/ip4/192.0.2.2/tcp/1"}));
+}
+
+TEST(DialRank, OneAndNoneAreFine) {
+  EXPECT_EQ(ranked({}), std::vector<std::string>{});
+  EXPECT_EQ(ranked({"/memory/1"}), std::vector<std::string>{"/memory/1"});
+}
+
+TEST(DialRank, LocalAddressesWaitLess) {
+  for (const char* local :
+       {"/ip4/127.0.0.1/tcp/1", "/ip4/10.1.2.3/tcp/1", "/ip4/172.31.0.1/tcp/1",
+        "/ip4/192.168.0.1/tcp/1", "/ip4/169.254.0.1/tcp/1", "/ip4/100.127.0.1/tcp/1",
+        "/ip6/::1/tcp/1", "/ip6/fc00::1/tcp/1", "/ip6zone/eth0/ip6/fe80::1/tcp/1"}) {
+    EXPECT_EQ(head_start(wire::Multiaddr::parse(local).value()), milliseconds(30)) << local;
+  }
+  for (const char* other :
+       {"/ip4/128.0.0.1/tcp/1", "/ip4/172.32.0.1/tcp/1", "/ip4/192.169.0.1/tcp/1",
+        "/ip4/100.128.0.1/tcp/1", "/ip6/::2/tcp/1", "/ip6/2001:db8::1/tcp/1", "/memory/1"}) {
+    EXPECT_EQ(head_start(wire::Multiaddr::parse(other).value()), milliseconds(250)) << other;
+  }
+}
+
+}  // namespace
+}  // namespace kith::swarm

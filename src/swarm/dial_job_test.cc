@@ -190,9 +190,10 @@ TEST_F(Dialing, AllFailuresAreReportedTogether) {
   run(c);
   EXPECT_EQ(c.failure.status(), KITH_ERR_UNREACHABLE);
   const std::string text(c.failure.detail());
-  for (const char* part : {"every address failed", "/ip4/192.0.2.1/udp/10/quic-v1: no answer from 1",
-                           "/memory/77: nobody listens", "/ip4/192.0.2.4/udp/0/quic-v1: no route",
-                           "/dns4/example.com/tcp/1: no transport here can dial it"}) {
+  for (const char* part :
+       {"every address failed", "/ip4/192.0.2.1/udp/10/quic-v1: no answer from 1",
+        "/memory/77: nobody listens", "/ip4/192.0.2.4/udp/0/quic-v1: no route",
+        "/dns4/example.com/tcp/1: no transport here can dial it"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << " in " << text;
   }
   EXPECT_EQ(c.num_outcomes, 1);

@@ -97,7 +97,7 @@ INSTANTIATE_TEST_SUITE_P(Languages, Examples, testing::Values("c", "cpp"),
 
 TEST(Ping, FailsWithAnExitCode) {
   for (const char* ping : {"ping_c", "ping_cpp"}) {
-    for (const char* bad : {"/ip4/127.0.0.1/udp/9/quic-v1", "/ip4/127.0.0.1", "nonsense"}) {
+    for (const char* bad : {"/ip4/127.0.0.1/tcp/9", "/ip4/127.0.0.1", "nonsense"}) {
       const auto child = start(ping, {bad});
       ASSERT_NE(child, nullptr);
       EXPECT_TRUE(rest_of_output(*child).empty());
@@ -111,7 +111,7 @@ TEST(Ping, FailsWithAnExitCode) {
 
 TEST(Echo, FailsWithAnExitCode) {
   for (const char* echo : {"echo_c", "echo_cpp"}) {
-    const auto child = start(echo, {"/ip4/127.0.0.1/tcp/0"});
+    const auto child = start(echo, {"/ip4/127.0.0.1/tcp/0/ws"});
     ASSERT_NE(child, nullptr);
     EXPECT_TRUE(rest_of_output(*child).empty());
     EXPECT_EQ(child->wait(kTimeout), (Exit{1, 0})) << echo;

@@ -191,7 +191,7 @@ void TcpSocket::send(OutputBytes& bytes) {
   update_watch();
 }
 
-void TcpSocket::break_off(Error error) {
+void TcpSocket::break_off(const Error& error) {
   state_ = State::kBroken;
   waiting_.release();
   static_cast<void>(watch(0));

@@ -49,7 +49,7 @@ class TcpSocket final : public upgrade::Pipe, runtime::EpollSource {
   // How many of `bytes` need not be sent any more.
   size_t send_some(Bytes bytes);
   // Nothing more is sent or received.
-  void break_off(Error error);
+  void break_off(const Error& error);
   void step_finish();
   void on_linger_end();
   Status watch(uint32_t events);

@@ -140,7 +140,7 @@ Task<Status> Upgrade::run() {
   step_ = "tls handshake";
   tls::Config config = security_config<tls::Config>();
   config.now_unix_s = upgrader_.loop().unix_seconds();
-  co_return co_await secure<tls::Session>(std::move(config));
+  co_return co_await secure<tls::Session>(config);
 }
 
 template <typename Config>

@@ -2,7 +2,7 @@
 import json
 import statistics
 
-from rows import PEERS, ROWS, title
+from rows import PEERS, ROWS, title as peer_title
 
 COLORS = {"kith": "#0b7285", "raw": "#868e96", "stock": "#ced4da", "go": "#4dabf7", "rust": "#e8590c",
           "quic-go": "#a5d8ff", "quinn": "#ffc078"}
@@ -85,7 +85,7 @@ def with_spread(cell):
 
 def peer_label(peer, versions):
     version = versions.get({"raw": "msquic", "stock": "msquic"}.get(peer, peer))
-    return title(peer) + (f" {version}" if version else "")
+    return peer_title(peer) + (f" {version}" if version else "")
 
 
 def row_table(name, row, versions):
@@ -151,7 +151,7 @@ def svg_bars(title, groups):
         scale = (width - left - 90) / top
         for peer, value, low, high in bars:
             middle = y + bar / 2
-            out.append(f'<text x="{left - 8}" y="{middle + 4:.0f}" class="n">{title(peer)}</text>')
+            out.append(f'<text x="{left - 8}" y="{middle + 4:.0f}" class="n">{peer_title(peer)}</text>')
             out.append(f'<rect x="{left}" y="{y}" width="{value * scale:.1f}" height="{bar}" fill="{COLORS[peer]}"/>')
             out.append(f'<path d="M{left + low * scale:.1f} {middle}H{left + high * scale:.1f}" class="w"/>')
             out.append(f'<text x="{left + high * scale + 6:.1f}" y="{middle + 4:.0f}">{figure(value)}</text>')

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "command.h"
@@ -16,12 +17,13 @@ namespace {
 struct ListenOptions {
   std::vector<std::string> listen;
   std::string key_file;
+  uint32_t loops = 1;
   bool perf = false;
   bool json = false;
 };
 
-// With --json, what happens to connections goes to stdout, too. A callback may not throw: a reader that has gone away
-// ends the program by SIGPIPE, and a full disk costs the event.
+// With --json, what happens to connections goes to stdout, too, from whichever loop it happens on. A callback may not throw: a
+// reader that has gone away ends the program by SIGPIPE, and a full disk costs the event.
 class Events final : public NodeObserver {
  public:
   void on_connected(kith_connection* c) override { print("connected", c, Json::object()); }
@@ -33,17 +35,19 @@ class Events final : public NodeObserver {
   }
 
  private:
-  static void print(const char* event, kith_connection* c, const Json& more) {
+  void print(const char* event, kith_connection* c, const Json& more) {
     Json line = {{"event", event},
                  {"peer_id", kith_connection_peer_id(c)},
                  {"remote_addr", kith_connection_remote_address(c)}};
     line.update(more);
+    std::lock_guard lock(mutex_);
     try {
       print_event(line);
     } catch (const Failure& f) {
       spdlog::error("{}", f.what());
     }
   }
+  std::mutex mutex_;  // of the output
 };
 
 void listen_on(const Node& node, const std::string& text) {
@@ -75,7 +79,7 @@ int serve(const ListenOptions& o, int verbosity) {
   }
   Events events;
   Node node(o.key_file, verbosity, o.json ? &events : nullptr,
-            o.perf ? Serve::kPingAndPerf : Serve::kPing);
+            o.perf ? Serve::kPingAndPerf : Serve::kPing, o.loops);
   for (const std::string& text : o.listen) listen_on(node, text);
   if (o.listen.empty()) listen_everywhere(node);
   const std::vector<std::string> addresses = node.addresses();
@@ -107,6 +111,11 @@ void add_listen_command(Program& program) {
   listen->add_flag("--perf", o->perf,
                    "Serve /perf/1.0.0 for 'kith perf', too: whoever can reach the node may then\n"
                    "make it send and receive as much as the link carries");
+  listen
+      ->add_option("--loops", o->loops,
+                   "Event loops to spread connections over, each on a thread [1]")
+      ->check(CLI::Range(1, 8))
+      ->type_name("N");
   add_key(listen, &o->key_file);
   add_json(listen, &o->json, "Print JSON lines: listening, connected, identified, disconnected");
   listen->footer(

@@ -42,7 +42,7 @@ void set_up(Program& program) {
 }
 
 void set_up_log(int verbosity) {
-  auto logger = spdlog::stderr_color_st("kith");
+  auto logger = spdlog::stderr_color_mt("kith");
   logger->set_pattern(verbosity == 0 ? "kith: %^%l%$: %v" : "%H:%M:%S.%e %^%-7l%$ %v");
   logger->set_level(verbosity == 0   ? spdlog::level::warn
                     : verbosity == 1 ? spdlog::level::info

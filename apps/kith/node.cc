@@ -81,10 +81,14 @@ milliseconds to_milliseconds(double seconds) {
   return milliseconds(std::llround(std::ceil(seconds * 1000)));
 }
 
-Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer, Serve serve)
+Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer, Serve serve,
+           uint32_t num_loops)
     : observer_(observer) {
+  kith_runtime_config config;
+  kith_runtime_config_init(&config);
+  config.num_loops = num_loops;
   kith_error error{};
-  if (kith_runtime_new(&runtime_, &error) != KITH_OK) throw Failure(error.message);
+  if (kith_runtime_new_with(&runtime_, &config, &error) != KITH_OK) throw Failure(error.message);
   g_runtime = runtime_;
   catch_signals();
   try {

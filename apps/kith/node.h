@@ -38,9 +38,9 @@ enum class Serve { kPing, kPingAndPerf };
 class Node {
  public:
   // Starts a node that listens on nothing. `key_file` may be empty: a fresh key. `verbosity` as in Program. The
-  // observer may be null and must outlive the node. Throws Failure.
+  // observer may be null and must outlive the node; with more than one loop it is called on several threads. Throws Failure.
   Node(const std::string& key_file, int verbosity, NodeObserver* observer,
-       Serve serve = Serve::kPing);
+       Serve serve = Serve::kPing, uint32_t num_loops = 1);
   // Says goodbye to peers and waits until all is closed.
   ~Node();
   Node(const Node&) = delete;

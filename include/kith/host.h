@@ -1,4 +1,4 @@
-// A libp2p node: listens, connects, serves protocols. All calls on the loop.
+// A libp2p node: listens, connects, serves protocols. All calls on the loop (of several: kith/runtime.h).
 #ifndef KITH_HOST_H
 #define KITH_HOST_H
 
@@ -117,6 +117,10 @@ KITH_API const char* kith_connection_peer_id(const kith_connection* connection);
 KITH_API const char* kith_connection_remote_address(const kith_connection* connection);
 KITH_API const char* kith_connection_local_address(const kith_connection* connection);
 KITH_API int32_t kith_connection_is_inbound(const kith_connection* connection);
+// kith_connection_post runs fn(user) on the connection's loop, later, whether or not the connection still lives then. Any
+// thread that holds a reference. Allocates.
+KITH_API kith_status kith_connection_post(kith_connection* connection, void (*fn)(void* user),
+                                          void* user);
 // kith_connection_close ends the connection and its streams.
 KITH_API kith_status kith_connection_close(kith_connection* connection);
 

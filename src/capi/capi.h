@@ -1,17 +1,21 @@
 // What the C thunks share: the objects behind the opaque handles, and conversions.
 #pragma once
 
+#include <atomic>
 #include <list>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/pool.h"
-#include "host/host.h"
+#include "host/sharded_host.h"
 #include "kith/kith.h"
 
 namespace kith::capi {
+
+struct Shard;
 
 // Fills `out` (may be null) and returns the status.
 kith_status fill(kith_error* out, const Error& error);
@@ -42,48 +46,46 @@ struct StreamStore {
 };
 
 struct ServedProtocol final : swarm::ProtocolHandler {
-  ServedProtocol(kith_host& h, std::string_view name, const kith_protocol_handler& c)
-      : host(h), id(name), handler(c) {}
-  ~ServedProtocol() {
-    if (handler.user_destroy) handler.user_destroy(handler.user);
-  }
+  ServedProtocol(Shard& s, const kith_protocol_handler& c) : shard(s), handler(c) {}
   void on_stream(swarm::PeerConnection& connection, transport::Stream& stream,
                  std::string_view protocol) override;
-  kith_host& host;
-  const std::string id;
-  kith_protocol_handler handler;
+  Shard& shard;
+  const kith_protocol_handler handler;
 };
 
 struct ConnectRequest final : swarm::ConnectHandler {
-  ConnectRequest(kith_host& h, const kith_connect_handler& c) : host(h), handler(c) {}
+  ConnectRequest(Shard& s, const kith_connect_handler& c, const identity::PeerId& p)
+      : shard(s), handler(c), peer(p) {}
   void on_connect(swarm::PeerConnection& connection) override;
   void on_connect_failed(const Error& error) override;
-  kith_host& host;
+  void end();
+  Shard& shard;
   kith_connect_handler handler;
+  const identity::PeerId peer;  // as Placement knows the dial
   std::unique_ptr<swarm::Connect> connect;
 };
 
 struct PingRequest final : service::PingHandler {
-  PingRequest(kith_host& h, const kith_ping_handler& c) : host(h), handler(c) {}
+  PingRequest(Shard& s, const kith_ping_handler& c) : shard(s), handler(c) {}
   void on_round_trip(Duration rtt) override;
   void on_ping_end(const Error& error) override;
-  kith_host& host;
+  Shard& shard;
   kith_ping_handler handler;
   std::unique_ptr<service::PingSession> session;
 };
 
 struct PerfRequest final : service::PerfHandler {
-  PerfRequest(kith_host& h, const kith_connection& p, const kith_perf_handler& c)
-      : host(h), connection(p), handler(c) {}
+  PerfRequest(Shard& s, const kith_connection& p, const kith_perf_handler& c)
+      : shard(s), connection(p), handler(c) {}
   void on_perf_progress(const service::PerfResult& so_far) override;
   void on_perf_end(const service::PerfResult& result, const Error& error) override;
-  kith_host& host;
+  Shard& shard;
   const kith_connection& connection;  // which a measurement does not outlive
   kith_perf_handler handler;
   std::unique_ptr<service::PerfSession> session;
 };
 
-// Takes `request` out of its host's list; the caller keeps it until the last callback has returned.
+// Takes `request` out of its shard's list; the caller keeps it until the last callback has returned.
 template <typename T>
 std::unique_ptr<T> take(std::list<std::unique_ptr<T>>& list, const T* request) {
   for (auto it = list.begin(); it != list.end(); ++it) {
@@ -95,24 +97,61 @@ std::unique_ptr<T> take(std::list<std::unique_ptr<T>>& list, const T* request) {
   return nullptr;
 }
 
+// What of a node lives on one loop, and is used on that only.
+struct Shard final : swarm::Observer, LogSink {
+  Shard(kith_host& n, runtime::EpollLoop& l) : node(n), loop(l) {}
+  ~Shard() override { store->unref(); }
+  // The handle of a connection, made when first asked for.
+  kith_connection* handle_of(swarm::PeerConnection& connection);
+
+  void on_connected(swarm::PeerConnection& c) override;
+  void on_disconnected(swarm::PeerConnection& c, const Error& error) override;
+  void on_inbound_failed(const wire::Multiaddr& from, const Error& error) override;
+  void on_stream_failed(swarm::PeerConnection& c, const Error& error) override;
+  void on_identified(swarm::PeerConnection& c) override;
+  void on_identify_failed(swarm::PeerConnection& c, const Error& error) override;
+  bool enabled(LogLevel level) const override;
+  void write(LogLevel level, std::string_view area, std::string_view line) override;
+
+  kith_host& node;
+  runtime::EpollLoop& loop;
+  host::Host* host = nullptr;  // null before its start and after its end
+  StreamStore* store = new StreamStore;
+  std::map<std::string, ServedProtocol, std::less<>> served;
+  std::list<std::unique_ptr<ConnectRequest>> connects;
+  std::list<std::unique_ptr<PingRequest>> pings;
+  std::list<std::unique_ptr<PerfRequest>> perfs;
+};
+
 }  // namespace kith::capi
 
 struct kith_key {
   kith::crypto::PrivateKey key;
 };
 
+// One loop or several: the first is the main loop, the others are the workers.
 struct kith_runtime {
-  std::unique_ptr<kith::host::Runtime> runtime;
+  std::vector<std::unique_ptr<kith::host::Runtime>> loops;
   std::list<kith_host*> hosts;
-  bool on_loop() const { return runtime->loop().on_loop(); }
-  // On this thread, inside one of the loop's callbacks.
-  bool in_callback() const { return on_loop() && runtime->loop().in_turn(); }
+  kith::host::Runtime& main() const { return *loops[0]; }
+  bool on_loop() const { return main().loop().on_loop(); }
+  // On this thread, inside one of the main loop's callbacks.
+  bool in_callback() const { return on_loop() && main().loop().in_turn(); }
+  bool has_workers() const { return loops.size() > 1; }
+  // On the thread of a worker.
+  bool on_worker() const;
+  // Gives each worker its thread. On failure none has one.
+  kith::Status start_workers();
+  void stop_workers();
 };
 
 struct kith_connection {
-  size_t refs = 1;  // the live connection's
-  kith_host* host = nullptr;
-  kith::swarm::PeerConnection* connection = nullptr;  // null after its end
+  kith_connection(kith::capi::Shard& s, kith::swarm::PeerConnection& c)
+      : shard(&s), loop(&s.loop), connection(&c) {}
+  size_t refs = 1;           // the live connection's
+  kith::capi::Shard* shard;  // gone when `connection` is null
+  kith::runtime::EpollLoop* const loop;
+  kith::swarm::PeerConnection* connection;  // null after its end
   std::string peer_id;
   std::string remote_address;
   std::string local_address;
@@ -152,39 +191,33 @@ struct kith_stream final : kith::swarm::ProtocolStream {
   bool may_write = true;    // false before on_open of a stream with several proposals
 };
 
-struct kith_host final : kith::swarm::Observer, kith::LogSink {
-  kith_runtime* runtime = nullptr;
-  std::unique_ptr<kith::host::Host> host;
-  kith_host_handler handler{};
-  kith_log_level log_level = 0;
-  std::string peer_id;
-  std::vector<std::string> addresses;
-  kith::capi::StreamStore* store = new kith::capi::StreamStore;
-  std::list<std::unique_ptr<kith::capi::ServedProtocol>> served;
-  std::list<std::unique_ptr<kith::capi::ConnectRequest>> connects;
-  std::list<std::unique_ptr<kith::capi::PingRequest>> pings;
-  std::list<std::unique_ptr<kith::capi::PerfRequest>> perfs;
-  bool closing = false;
-  bool muted = false;  // kith_runtime_free: nothing is told any more but user_destroy
-  void (*on_close_done)(void* user) = nullptr;
-  void* close_user = nullptr;
-
-  ~kith_host() override;
+struct kith_host final : kith::host::ShardOwner {
+  explicit kith_host(kith_runtime& r);
   void mute() {
     muted = true;
     handler = {};
   }
-  // The handle of a connection, made when first asked for.
-  kith_connection* handle_of(kith::swarm::PeerConnection& connection);
+  // The shard whose loop this is; null on no loop of the runtime's.
+  kith::capi::Shard* here();
+  // The index of the shard to dial `peer` on, where the dial counts until forget_dial().
+  size_t place_dial(const kith::identity::PeerId& peer);
+  void forget_dial(const kith::capi::ConnectRequest& request);
+  kith::LogSink* log_of(size_t shard) override;
+  void on_shard(size_t shard, kith::host::Host& host) override;
+  void on_shard_end(size_t shard) override;
 
-  void on_connected(kith::swarm::PeerConnection& c) override;
-  void on_disconnected(kith::swarm::PeerConnection& c, const kith::Error& error) override;
-  void on_inbound_failed(const kith::wire::Multiaddr& from, const kith::Error& error) override;
-  void on_stream_failed(kith::swarm::PeerConnection& c, const kith::Error& error) override;
-  void on_identified(kith::swarm::PeerConnection& c) override;
-  void on_identify_failed(kith::swarm::PeerConnection& c, const kith::Error& error) override;
-  bool enabled(kith::LogLevel level) const override {
-    return handler.on_log && static_cast<int>(level) <= log_level;
-  }
-  void write(kith::LogLevel level, std::string_view area, std::string_view line) override;
+  kith_runtime& runtime;
+  std::vector<std::unique_ptr<kith::capi::Shard>> shards;
+  std::unique_ptr<kith::host::ShardedHost> host;
+  // Read on every loop, written while no other runs.
+  kith_host_handler handler{};
+  kith_log_level log_level = 0;
+  bool muted = false;  // kith_runtime_free: nothing is told any more but user_destroy
+  std::atomic<bool> closing{false};
+  // The main loop's.
+  std::string peer_id;
+  std::vector<std::string> addresses;
+  std::map<std::string, kith_protocol_handler, std::less<>> served;
+  void (*on_close_done)(void* user) = nullptr;
+  void* close_user = nullptr;
 };

@@ -7,13 +7,13 @@ using namespace kith::capi;  // NOLINT
 namespace kith::capi {
 
 void PingRequest::on_round_trip(Duration rtt) {
-  if (handler.on_round_trip && !host.muted) handler.on_round_trip(handler.user, rtt);
+  if (handler.on_round_trip && !shard.node.muted) handler.on_round_trip(handler.user, rtt);
 }
 
 void PingRequest::on_ping_end(const Error& error) {
-  const std::unique_ptr<PingRequest> self = take(host.pings, this);
+  const std::unique_ptr<PingRequest> self = take(shard.pings, this);
   const kith_error e = to_c(error);
-  if (handler.on_end && !host.muted) handler.on_end(handler.user, &e);
+  if (handler.on_end && !shard.node.muted) handler.on_end(handler.user, &e);
   if (handler.user_destroy) handler.user_destroy(handler.user);
 }
 
@@ -25,14 +25,14 @@ kith_perf_result to_c(const service::PerfResult& r) {
 
 void PerfRequest::on_perf_progress(const service::PerfResult& so_far) {
   const kith_perf_result r = to_c(so_far);
-  if (handler.on_progress && !host.muted) handler.on_progress(handler.user, &r);
+  if (handler.on_progress && !shard.node.muted) handler.on_progress(handler.user, &r);
 }
 
 void PerfRequest::on_perf_end(const service::PerfResult& result, const Error& error) {
-  const std::unique_ptr<PerfRequest> self = take(host.perfs, this);
+  const std::unique_ptr<PerfRequest> self = take(shard.perfs, this);
   const kith_perf_result r = to_c(result);
   const kith_error e = capi::to_c(error);
-  if (handler.on_end && !host.muted) handler.on_end(handler.user, &r, &e);
+  if (handler.on_end && !shard.node.muted) handler.on_end(handler.user, &r, &e);
   if (handler.user_destroy) handler.user_destroy(handler.user);
 }
 
@@ -42,7 +42,7 @@ namespace {
 kith_status check(const kith_connection* c) {
   if (!c) return KITH_ERR_INVALID_ARGUMENT;
   if (!c->connection) return KITH_ERR_CLOSED;
-  return c->host->runtime->on_loop() ? KITH_OK : KITH_ERR_WRONG_THREAD;
+  return c->loop->on_loop() ? KITH_OK : KITH_ERR_WRONG_THREAD;
 }
 }  // namespace
 
@@ -68,6 +68,12 @@ const char* kith_connection_local_address(const kith_connection* c) {
 }
 int32_t kith_connection_is_inbound(const kith_connection* c) { return c && c->inbound ? 1 : 0; }
 
+kith_status kith_connection_post(kith_connection* c, void (*fn)(void* user), void* user) {
+  if (!c || !fn) return KITH_ERR_INVALID_ARGUMENT;
+  c->loop->post([fn, user] { fn(user); });
+  return KITH_OK;
+}
+
 kith_status kith_connection_close(kith_connection* c) {
   const kith_status status = check(c);
   if (status == KITH_OK) c->connection->close();
@@ -88,7 +94,7 @@ kith_status kith_connection_open_stream(kith_connection* c, kith_stream** out_st
     if (!protocols[i]) return KITH_ERR_INVALID_ARGUMENT;
     ids[i] = protocols[i];
   }
-  StreamStore* store = c->host->store;
+  StreamStore* store = c->shard->store;
   kith_stream* s = store->streams.create(c, store);
   Result<transport::Stream*> stream = c->connection->open_stream(std::span(ids, num_protocols), s);
   if (!stream.ok()) {
@@ -140,13 +146,13 @@ kith_status kith_connection_ping(kith_connection* c, uint32_t count, int64_t int
   if (!copy_struct(handler, &copy) || interval_ms < 0 || interval_ms > kMaxDelayMs) {
     return KITH_ERR_INVALID_ARGUMENT;
   }
-  auto request = std::make_unique<PingRequest>(*c->host, copy);
+  auto request = std::make_unique<PingRequest>(*c->shard, copy);
   const service::PingOptions options = {count, milliseconds(interval_ms), new_stream != 0};
   Result<std::unique_ptr<service::PingSession>> session =
-      c->host->host->ping().start(*c->connection, options, request.get());
+      c->shard->host->ping().start(*c->connection, options, request.get());
   if (!session.ok()) return session.status();
   request->session = std::move(session).value();
-  c->host->pings.push_back(std::move(request));
+  c->shard->pings.push_back(std::move(request));
   return KITH_OK;
 }
 
@@ -155,18 +161,18 @@ kith_status kith_connection_perf(kith_connection* c, uint64_t upload, uint64_t d
   if (const kith_status status = check(c); status != KITH_OK) return status;
   kith_perf_handler copy{};
   if (!copy_struct(handler, &copy)) return KITH_ERR_INVALID_ARGUMENT;
-  auto request = std::make_unique<PerfRequest>(*c->host, *c, copy);
+  auto request = std::make_unique<PerfRequest>(*c->shard, *c, copy);
   Result<std::unique_ptr<service::PerfSession>> session =
-      c->host->host->perf().start(*c->connection, upload, download, request.get());
+      c->shard->host->perf().start(*c->connection, upload, download, request.get());
   if (!session.ok()) return session.status();
   request->session = std::move(session).value();
-  c->host->perfs.push_back(std::move(request));
+  c->shard->perfs.push_back(std::move(request));
   return KITH_OK;
 }
 
 kith_status kith_connection_stop_perf(kith_connection* c) {
   if (const kith_status status = check(c); status != KITH_OK) return status;
-  for (const std::unique_ptr<PerfRequest>& perf : c->host->perfs) {
+  for (const std::unique_ptr<PerfRequest>& perf : c->shard->perfs) {
     if (&perf->connection == c) perf->session->stop();
   }
   return KITH_OK;

@@ -10,40 +10,39 @@ namespace kith::capi {
 
 void ServedProtocol::on_stream(swarm::PeerConnection& connection, transport::Stream& stream,
                                std::string_view protocol) {
-  if (host.muted) return;
-  kith_stream* s = host.store->streams.create(host.handle_of(connection), host.store);
+  if (shard.node.muted) return;
+  kith_stream* s = shard.store->streams.create(shard.handle_of(connection), shard.store);
   s->stream = &stream;
-  s->protocol = host.store->intern(protocol);
+  s->protocol = shard.store->intern(protocol);
   handler.on_stream(handler.user, s, s->protocol);
   if (stream.handler()) return;  // the stream holds the first reference now
   s->stream = nullptr;
   s->unref();
 }
 
-void ConnectRequest::on_connect(swarm::PeerConnection& connection) {
-  const std::unique_ptr<ConnectRequest> self = take(host.connects, this);
-  if (handler.on_connected && !host.muted) {
-    handler.on_connected(handler.user, host.handle_of(connection));
-  }
+void ConnectRequest::end() {
   if (handler.user_destroy) handler.user_destroy(handler.user);
+  shard.node.forget_dial(*this);
+}
+
+void ConnectRequest::on_connect(swarm::PeerConnection& connection) {
+  const std::unique_ptr<ConnectRequest> self = take(shard.connects, this);
+  if (handler.on_connected && !shard.node.muted) {
+    handler.on_connected(handler.user, shard.handle_of(connection));
+  }
+  end();
 }
 
 void ConnectRequest::on_connect_failed(const Error& error) {
-  const std::unique_ptr<ConnectRequest> self = take(host.connects, this);
+  const std::unique_ptr<ConnectRequest> self = take(shard.connects, this);
   const kith_error e = to_c(error);
-  if (handler.on_failed && !host.muted) handler.on_failed(handler.user, &e);
-  if (handler.user_destroy) handler.user_destroy(handler.user);
+  if (handler.on_failed && !shard.node.muted) handler.on_failed(handler.user, &e);
+  end();
 }
 
-}  // namespace kith::capi
-
-kith_host::~kith_host() { store->unref(); }
-
-kith_connection* kith_host::handle_of(swarm::PeerConnection& c) {
+kith_connection* Shard::handle_of(swarm::PeerConnection& c) {
   if (!c.user) {
-    auto* handle = new kith_connection;
-    handle->host = this;
-    handle->connection = &c;
+    auto* handle = new kith_connection(*this, c);
     handle->peer_id = c.peer().to_string();
     handle->remote_address = c.remote_address().to_string();
     handle->local_address = c.local_address().to_string();
@@ -53,61 +52,106 @@ kith_connection* kith_host::handle_of(swarm::PeerConnection& c) {
   return static_cast<kith_connection*>(c.user);
 }
 
-void kith_host::on_connected(swarm::PeerConnection& c) {
+void Shard::on_connected(swarm::PeerConnection& c) {
   kith_connection* handle = handle_of(c);
-  if (handler.on_connected) handler.on_connected(handler.user, handle);
+  const kith_host_handler& h = node.handler;
+  if (h.on_connected) h.on_connected(h.user, handle);
 }
 
-void kith_host::on_disconnected(swarm::PeerConnection& c, const Error& error) {
+void Shard::on_disconnected(swarm::PeerConnection& c, const Error& error) {
   kith_connection* handle = handle_of(c);
   handle->connection = nullptr;
-  if (handler.on_disconnected) {
+  const kith_host_handler& h = node.handler;
+  if (h.on_disconnected) {
     const kith_error e = to_c(error);
-    handler.on_disconnected(handler.user, handle, &e);
+    h.on_disconnected(h.user, handle, &e);
   }
   kith_connection_unref(handle);
 }
 
-void kith_host::on_inbound_failed(const wire::Multiaddr& from, const Error& error) {
-  if (!handler.on_inbound_failed) return;
+void Shard::on_inbound_failed(const wire::Multiaddr& from, const Error& error) {
+  const kith_host_handler& h = node.handler;
+  if (!h.on_inbound_failed) return;
   const kith_error e = to_c(error);
-  handler.on_inbound_failed(handler.user, from.to_string().c_str(), &e);
+  h.on_inbound_failed(h.user, from.to_string().c_str(), &e);
 }
 
-void kith_host::on_stream_failed(swarm::PeerConnection& c, const Error& error) {
-  if (!handler.on_stream_failed) return;
+void Shard::on_stream_failed(swarm::PeerConnection& c, const Error& error) {
+  const kith_host_handler& h = node.handler;
+  if (!h.on_stream_failed) return;
   const kith_error e = to_c(error);
-  handler.on_stream_failed(handler.user, handle_of(c), &e);
+  h.on_stream_failed(h.user, handle_of(c), &e);
 }
 
-void kith_host::on_identified(swarm::PeerConnection& c) {
+void Shard::on_identified(swarm::PeerConnection& c) {
   kith_connection* handle = handle_of(c);
   handle->texts.clear();
   handle->listen_addrs.clear();
   handle->protocols.clear();
-  if (handler.on_identified) handler.on_identified(handler.user, handle);
+  const kith_host_handler& h = node.handler;
+  if (h.on_identified) h.on_identified(h.user, handle);
 }
 
-void kith_host::on_identify_failed(swarm::PeerConnection& c, const Error& error) {
-  if (!handler.on_identify_failed) return;
+void Shard::on_identify_failed(swarm::PeerConnection& c, const Error& error) {
+  const kith_host_handler& h = node.handler;
+  if (!h.on_identify_failed) return;
   const kith_error e = to_c(error);
-  handler.on_identify_failed(handler.user, handle_of(c), &e);
+  h.on_identify_failed(h.user, handle_of(c), &e);
 }
 
-void kith_host::write(LogLevel level, std::string_view area, std::string_view line) {
-  handler.on_log(handler.user, static_cast<int>(level), std::string(area).c_str(),
-                 std::string(line).c_str());
+bool Shard::enabled(LogLevel level) const {
+  return node.handler.on_log && static_cast<int>(level) <= node.log_level;
+}
+
+void Shard::write(LogLevel level, std::string_view area, std::string_view line) {
+  node.handler.on_log(node.handler.user, static_cast<int>(level), std::string(area).c_str(),
+                      std::string(line).c_str());
+}
+
+}  // namespace kith::capi
+
+kith_host::kith_host(kith_runtime& r) : runtime(r) {
+  for (const auto& l : r.loops) shards.push_back(std::make_unique<Shard>(*this, l->loop()));
+}
+
+Shard* kith_host::here() {
+  for (const auto& s : shards) {
+    if (s->loop.on_loop()) return s.get();
+  }
+  return nullptr;
+}
+
+LogSink* kith_host::log_of(size_t shard) { return log_level > 0 ? shards[shard].get() : nullptr; }
+
+void kith_host::on_shard(size_t shard, host::Host& made) {
+  shards[shard]->host = &made;
+  made.swarm().add_observer(shards[shard].get());
+}
+
+void kith_host::on_shard_end(size_t shard) {
+  host::Host* ending = std::exchange(shards[shard]->host, nullptr);
+  ending->swarm().remove_observer(shards[shard].get());
+}
+
+size_t kith_host::place_dial(const identity::PeerId& peer) {
+  return shards.size() == 1 ? 0 : host->placement().choose(peer);
+}
+
+void kith_host::forget_dial(const ConnectRequest& request) {
+  for (size_t i = 0; shards.size() > 1 && i < shards.size(); ++i) {
+    if (shards[i].get() == &request.shard) host->placement().remove(request.peer, i);
+  }
 }
 
 namespace {
 
 kith_status check(const kith_host* h) {
   if (!h) return KITH_ERR_INVALID_ARGUMENT;
-  if (!h->runtime->on_loop()) return KITH_ERR_WRONG_THREAD;
+  if (!h->runtime.on_loop()) return KITH_ERR_WRONG_THREAD;
   return h->closing ? KITH_ERR_CLOSED : KITH_OK;
 }
 
-Result<host::HostConfig> convert(const kith_host_config& c, kith_host* h) {
+Result<host::HostConfig> convert(const kith_host_config& c) {
   host::HostConfig out;
   if (c.key) out.key = c.key->key;
   if (!c.listen_addrs && c.num_listen_addrs != 0) {
@@ -138,8 +182,30 @@ Result<host::HostConfig> convert(const kith_host_config& c, kith_host* h) {
   out.quic.share_port = c.dial_from_listen_port != 0;
   out.serve_ping = c.serve_ping != 0;
   out.serve_perf = c.serve_perf != 0;
-  if (c.log_level > 0) out.log = h;
   return out;
+}
+
+// Dials on the loop of `request`, which is taken on success.
+Status start_connect(std::unique_ptr<ConnectRequest>& request,
+                     const std::vector<wire::Multiaddr>& addresses) {
+  Shard& shard = request->shard;
+  if (!shard.host) return Error(KITH_ERR_CLOSED, "connect");
+  KITH_ASSIGN(request->connect,
+              shard.host->swarm().connect(request->peer, addresses, request.get()));
+  shard.connects.push_back(std::move(request));
+  return {};
+}
+
+// The same on another loop, later; an error is the request's outcome.
+void post_connect(std::unique_ptr<ConnectRequest> request, std::vector<wire::Multiaddr> addresses) {
+  ConnectRequest* r = request.release();
+  r->shard.loop.post([r, list = std::move(addresses)] {
+    std::unique_ptr<ConnectRequest> own(r);
+    const Status status = start_connect(own, list);
+    if (status.ok()) return;
+    r->shard.connects.push_back(std::move(own));
+    r->on_connect_failed(status.error());
+  });
 }
 
 }  // namespace
@@ -173,17 +239,17 @@ kith_status kith_host_new(kith_runtime* runtime, kith_host** out, const kith_hos
     return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "host"));
   }
   if (!runtime->on_loop()) return fill(out_error, Error(KITH_ERR_WRONG_THREAD, "host"));
-  auto h = std::make_unique<kith_host>();
-  h->runtime = runtime;
+  auto h = std::make_unique<kith_host>(*runtime);
   h->handler = c.handler;
   h->log_level = c.log_level;
-  Result<host::HostConfig> host_config = convert(c, h.get());
+  Result<host::HostConfig> host_config = convert(c);
   if (!host_config.ok()) return fill(out_error, host_config.error());
-  Result<std::unique_ptr<host::Host>> made =
-      host::Host::create(*runtime->runtime, std::move(host_config).value());
+  std::vector<host::Runtime*> loops;
+  for (const auto& l : runtime->loops) loops.push_back(l.get());
+  Result<std::unique_ptr<host::ShardedHost>> made =
+      host::ShardedHost::create(std::move(loops), std::move(host_config).value(), h.get());
   if (!made.ok()) return fill(out_error, made.error());
   h->host = std::move(made).value();
-  h->host->swarm().add_observer(h.get());
   h->peer_id = h->host->id().to_string();
   runtime->hosts.push_back(h.get());
   *out = h.release();
@@ -199,10 +265,11 @@ kith_status kith_host_close(kith_host* h, void (*on_closed)(void* user), void* u
       ->stop(
           [](void* ctx) {
             std::unique_ptr<kith_host> self(static_cast<kith_host*>(ctx));
-            self->runtime->hosts.remove(self.get());
-            self->host->swarm().remove_observer(self.get());
+            self->runtime.hosts.remove(self.get());
             self->host.reset();
-            self->served.clear();
+            for (const auto& [id, handler] : self->served) {
+              if (handler.user_destroy) handler.user_destroy(handler.user);
+            }
             if (self->on_close_done) self->on_close_done(self->close_user);
           },
           h)
@@ -214,7 +281,8 @@ const char* kith_host_peer_id(const kith_host* h) { return h ? h->peer_id.c_str(
 size_t kith_host_num_addresses(kith_host* h) {
   if (check(h) != KITH_OK) return 0;
   h->addresses.clear();
-  for (const wire::Multiaddr& a : h->host->addresses()) h->addresses.push_back(a.to_string());
+  for (const wire::Multiaddr& a : h->host->shard(0).addresses())
+    h->addresses.push_back(a.to_string());
   return h->addresses.size();
 }
 
@@ -227,7 +295,7 @@ kith_status kith_host_listen(kith_host* h, const char* address, kith_error* out_
   if (!address) return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "listen"));
   const Result<wire::Multiaddr> parsed = wire::Multiaddr::parse(address);
   if (!parsed.ok()) return fill(out_error, parsed.error());
-  const Status status = h->host->swarm().listen(*parsed);
+  const Status status = h->host->listen(*parsed);
   return status.ok() ? KITH_OK : fill(out_error, status.error());
 }
 
@@ -237,32 +305,41 @@ kith_status kith_host_handle(kith_host* h, const char* protocol,
   kith_protocol_handler copy{};
   if (!protocol || !copy_struct(handler, &copy) || !copy.on_stream)
     return KITH_ERR_INVALID_ARGUMENT;
-  kith_protocol_handler quiet = copy;
-  quiet.user_destroy = nullptr;  // not ours before success
-  auto served = std::make_unique<ServedProtocol>(*h, protocol, quiet);
-  const Status status = h->host->swarm().protocols().add(protocol, served.get());
-  if (!status.ok()) return status.status();
-  served->handler = copy;
-  h->served.push_back(std::move(served));
-  return KITH_OK;
+  if (h->served.find(protocol) != h->served.end()) return KITH_ERR_INVALID_STATE;
+  Status status;
+  h->host->on_each([&](size_t i, host::Host& shard) {
+    if (!status.ok()) return;  // the first is refused, or none is
+    Shard& s = *h->shards[i];
+    ServedProtocol& served = s.served.try_emplace(protocol, s, copy).first->second;
+    status = shard.swarm().protocols().add(protocol, &served);
+    if (!status.ok()) s.served.erase(protocol);
+  });
+  if (status.ok()) h->served.emplace(protocol, copy);
+  return status.status();
 }
 
 kith_status kith_host_unhandle(kith_host* h, const char* protocol) {
   if (const kith_status status = check(h); status != KITH_OK) return status;
   if (!protocol) return KITH_ERR_INVALID_ARGUMENT;
-  for (auto it = h->served.begin(); it != h->served.end(); ++it) {
-    if ((*it)->id != protocol) continue;
-    h->host->swarm().protocols().remove(protocol);
-    h->served.erase(it);
-    return KITH_OK;
-  }
-  return KITH_ERR_INVALID_STATE;
+  const auto it = h->served.find(protocol);
+  if (it == h->served.end()) return KITH_ERR_INVALID_STATE;
+  h->host->on_each([&](size_t i, host::Host& shard) {
+    shard.swarm().protocols().remove(protocol);
+    h->shards[i]->served.erase(protocol);
+  });
+  const kith_protocol_handler handler = it->second;
+  h->served.erase(it);
+  if (handler.user_destroy) handler.user_destroy(handler.user);
+  return KITH_OK;
 }
 
 kith_status kith_host_connect(kith_host* h, const char* const* addrs, size_t num_addrs,
                               const kith_connect_handler* handler, kith_error* out_error) {
   const auto refuse = [&](kith_status s) { return fill(out_error, Error(s, "connect")); };
-  if (const kith_status s = check(h); s != KITH_OK) return refuse(s);
+  if (!h) return refuse(KITH_ERR_INVALID_ARGUMENT);
+  Shard* here = h->here();
+  if (!here) return refuse(KITH_ERR_WRONG_THREAD);
+  if (h->closing || !here->host) return refuse(KITH_ERR_CLOSED);
   kith_connect_handler copy{};
   if (!addrs || num_addrs == 0 || !copy_struct(handler, &copy)) {
     return refuse(KITH_ERR_INVALID_ARGUMENT);
@@ -275,13 +352,18 @@ kith_status kith_host_connect(kith_host* h, const char* const* addrs, size_t num
     if (!address.ok()) return fill(out_error, address.error());
     list.push_back(std::move(address).value());
   }
-  auto request = std::make_unique<ConnectRequest>(*h, copy);
-  Result<std::unique_ptr<swarm::Connect>> connect =
-      h->host->swarm().connect({}, list, request.get());
-  if (!connect.ok()) return fill(out_error, connect.error());
-  request->connect = std::move(connect).value();
-  h->connects.push_back(std::move(request));
-  return KITH_OK;
+  Result<swarm::Swarm::Target> target = here->host->swarm().target_of({}, list);
+  if (!target.ok()) return fill(out_error, target.error());
+  Shard& shard = *h->shards[h->place_dial(target->peer)];
+  auto request = std::make_unique<ConnectRequest>(shard, copy, target->peer);
+  if (&shard != here) {
+    post_connect(std::move(request), std::move(target->addresses));
+    return KITH_OK;
+  }
+  const Status status = start_connect(request, target->addresses);
+  if (status.ok()) return KITH_OK;
+  h->forget_dial(*request);
+  return fill(out_error, status.error());
 }
 
 }  // extern "C"

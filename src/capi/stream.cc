@@ -35,7 +35,7 @@ void kith_stream::drop_handler() {
 
 template <typename T>
 T kith_stream::callback(T kith_stream_handler::*member) const {
-  return connection->host->muted ? nullptr : handler.*member;
+  return connection->shard->node.muted ? nullptr : handler.*member;
 }
 
 void kith_stream::on_open(transport::Stream&, std::string_view id) {
@@ -96,7 +96,7 @@ namespace {
 kith_status check(const kith_stream* s) {
   if (!s) return KITH_ERR_INVALID_ARGUMENT;
   if (!s->stream) return KITH_ERR_CLOSED;
-  return s->connection->host->runtime->on_loop() ? KITH_OK : KITH_ERR_WRONG_THREAD;
+  return s->connection->loop->on_loop() ? KITH_OK : KITH_ERR_WRONG_THREAD;
 }
 }  // namespace
 
@@ -132,9 +132,7 @@ kith_status kith_stream_write(kith_stream* s, const uint8_t* data, size_t data_l
   if (const kith_status status = check(s); status != KITH_OK) return status;
   if (!data && data_len != 0) return KITH_ERR_INVALID_ARGUMENT;
   if (!s->may_write) return KITH_ERR_INVALID_STATE;
-  return s->stream
-      ->write(s->connection->host->runtime->runtime->loop().buffers().copy({data, data_len}))
-      .status();
+  return s->stream->write(s->connection->loop->buffers().copy({data, data_len})).status();
 }
 
 kith_status kith_stream_write_lent(kith_stream* s, const uint8_t* data, size_t data_len,
@@ -143,8 +141,7 @@ kith_status kith_stream_write_lent(kith_stream* s, const uint8_t* data, size_t d
   if (const kith_status status = check(s); status != KITH_OK) return status;
   if (!data || data_len == 0 || !release) return KITH_ERR_INVALID_ARGUMENT;
   if (!s->may_write) return KITH_ERR_INVALID_STATE;
-  Buffer buffer =
-      s->connection->host->runtime->runtime->loop().buffers().wrap({data, data_len}, release, ctx);
+  Buffer buffer = s->connection->loop->buffers().wrap({data, data_len}, release, ctx);
   Buffer keep = buffer;
   const Status status = s->stream->write(std::move(buffer));
   if (!status.ok()) keep.cancel_release();  // nothing was taken

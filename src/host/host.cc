@@ -50,9 +50,13 @@ Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) 
   KITH_ASSIGN(std::unique_ptr<Host> host, make(runtime.loop(), config));
   host->runtime_ = &runtime;
   ++runtime.num_hosts;
-  KITH_ASSIGN(const tls::Credentials credentials,
-              tls::make_credentials(host->key_, runtime.loop().unix_seconds()));
+  tls::Credentials made;
+  if (!config.credentials) {
+    KITH_ASSIGN(made, tls::make_credentials(host->key_, runtime.loop().unix_seconds()));
+  }
+  const tls::Credentials& credentials = config.credentials ? *config.credentials : made;
   config.tcp.log = config.log;
+  config.tcp.joins_port = config.quic.joins_port = config.joins_ports;
   KITH_ASSIGN(auto tcp, transport::tcp::TcpTransport::create(runtime.loop(), host->key_,
                                                              credentials, config.tcp));
   if (config.tcp.upgrade.network_key.empty()) {  // QUIC cannot be part of a private network

@@ -22,13 +22,16 @@ namespace kith::host {
 
 struct HostConfig {
   std::optional<crypto::PrivateKey> key;  // a fresh Ed25519 key if not set
-  std::vector<wire::Multiaddr> listen;    // none: dial only
+  const tls::Credentials* credentials =
+      nullptr;                          // made of `key`, borrowed for create(); made if null
+  std::vector<wire::Multiaddr> listen;  // none: dial only
   service::IdentifyConfig identify;
   transport::quic::QuicConfig quic;
   transport::tcp::TcpConfig tcp;
   bool serve_ping = true;
-  bool serve_perf = false;  // lets anybody make us send as much as they like
-  LogSink* log = nullptr;   // borrowed for the life of the host
+  bool serve_perf = false;   // lets anybody make us send as much as they like
+  bool joins_ports = false;  // other hosts of this node, on other loops, listen there already
+  LogSink* log = nullptr;    // borrowed for the life of the host
 };
 
 class Host {

@@ -68,16 +68,23 @@ void Swarm::add_transport(std::unique_ptr<transport::Transport> transport) {
   transports_.push_back(std::move(transport));
 }
 
-Status Swarm::listen(const wire::Multiaddr& address) {
+Result<wire::Multiaddr> Swarm::listen(const wire::Multiaddr& address) {
   for (auto& t : transports_) {
     if (!t->can_listen(address)) continue;
     KITH_ASSIGN(std::unique_ptr<transport::Listener> listener, t->listen(address, this));
-    KITH_LOG(log_, kInfo, "swarm", "listening on " + listener->address().to_string());
+    wire::Multiaddr bound = listener->address();
+    KITH_LOG(log_, kInfo, "swarm", "listening on " + bound.to_string());
     listeners_.push_back(std::move(listener));
-    return {};
+    return bound;
   }
   return Error(KITH_ERR_NOT_SUPPORTED, "listen",
                "no transport here can listen on '" + address.to_string() + "'");
+}
+
+void Swarm::stop_listening(const wire::Multiaddr& bound) {
+  const auto it = std::find_if(listeners_.begin(), listeners_.end(),
+                               [&](const auto& l) { return l->address() == bound; });
+  if (it != listeners_.end()) listeners_.erase(it);
 }
 
 std::vector<wire::Multiaddr> Swarm::listen_addresses() const {
@@ -97,35 +104,40 @@ transport::Transport* Swarm::transport_for_dial(const wire::Multiaddr& address) 
   return nullptr;
 }
 
-Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
-                                                std::span<const wire::Multiaddr> addresses,
-                                                ConnectHandler* handler) {
-  if (shutting_down_) return Error(KITH_ERR_CLOSED, "connect");
+Result<Swarm::Target> Swarm::target_of(const identity::PeerId& peer,
+                                       std::span<const wire::Multiaddr> addresses) const {
   if (addresses.size() > limits::kDialAddresses) {
     return Error(KITH_ERR_LIMIT, "connect",
                  "more than " + std::to_string(limits::kDialAddresses) + " addresses");
   }
-  identity::PeerId target = peer;
-  std::vector<wire::Multiaddr> list;
+  Target target{peer, {}};
   for (const wire::Multiaddr& a : addresses) {
-    KITH_ASSIGN(wire::Multiaddr address, without_peer(a, &target));
-    list.push_back(std::move(address));
+    KITH_ASSIGN(wire::Multiaddr address, without_peer(a, &target.peer));
+    target.addresses.push_back(std::move(address));
   }
-  if (target == self_)
+  if (target.peer == self_)
     return Error(KITH_ERR_INVALID_ARGUMENT, "connect", "that is this node itself");
+  return target;
+}
+
+Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
+                                                std::span<const wire::Multiaddr> addresses,
+                                                ConnectHandler* handler) {
+  if (shutting_down_) return Error(KITH_ERR_CLOSED, "connect");
+  KITH_ASSIGN(Target target, target_of(peer, addresses));
   auto connect = std::make_unique<Connect>(handler);
-  if (!target.empty()) {
+  if (!target.peer.empty()) {
     for (auto& job : jobs_) {
-      if (job->peer() == target) {
+      if (job->peer() == target.peer) {
         job->add(connect.get());
-        job->add_addresses(std::move(list));
+        job->add_addresses(std::move(target.addresses));
         return connect;
       }
     }
   }
-  if (list.empty() && !find(target))
+  if (target.addresses.empty() && !find(target.peer))
     return Error(KITH_ERR_NO_ADDRESS, "connect", "no address to dial");
-  jobs_.push_back(std::make_unique<DialJob>(*this, target, std::move(list)));
+  jobs_.push_back(std::make_unique<DialJob>(*this, target.peer, std::move(target.addresses)));
   jobs_.back()->add(connect.get());
   jobs_.back()->start();
   return connect;

@@ -72,11 +72,20 @@ class Swarm final : public transport::ListenerHandler {
   void add_observer(Observer* observer) { observers_.push_back(observer); }
   void remove_observer(Observer* observer) { std::erase(observers_, observer); }
 
-  // Listens on `address`. KITH_ERR_NOT_SUPPORTED when no transport knows it.
-  Status listen(const wire::Multiaddr& address);
+  // Listens on `address` and returns it with the real port. KITH_ERR_NOT_SUPPORTED when no transport knows it.
+  Result<wire::Multiaddr> listen(const wire::Multiaddr& address);
+  // Undoes a listen() that returned `bound`; the connections accepted live on.
+  void stop_listening(const wire::Multiaddr& bound);
   // Addresses to tell others: bound ports, and a wildcard host replaced by the machine's addresses. Without /p2p.
   std::vector<wire::Multiaddr> listen_addresses() const;
 
+  // Whom a connect() with these arguments would dial, and where (without /p2p); or why it would be refused. Any thread.
+  struct Target {
+    identity::PeerId peer;  // empty: whoever answers
+    std::vector<wire::Multiaddr> addresses;
+  };
+  Result<Target> target_of(const identity::PeerId& peer,
+                           std::span<const wire::Multiaddr> addresses) const;
   // Connects to a peer at one of `addresses` (1..limits::kDialAddresses, each may end in /p2p/ID, all of one peer).
   // `peer` may be empty: then whoever answers. An existing connection to the peer is reused. The outcome comes in a
   // later turn, or as an error here; all addresses' errors are reported together.

@@ -25,7 +25,7 @@ struct Swarming : testing::Test {
 TEST_F(Swarming, ListensOnWhatATransportKnows) {
   EXPECT_TRUE(a.swarm.listen(address("/memory/100")).ok());
   EXPECT_EQ(a.swarm.listen(address("/memory/100")).status(), KITH_ERR_ADDRESS_IN_USE);
-  const Status unknown = a.swarm.listen(address("/ip4/127.0.0.1/tcp/1"));
+  const auto unknown = a.swarm.listen(address("/ip4/127.0.0.1/tcp/1"));
   EXPECT_EQ(unknown.status(), KITH_ERR_NOT_SUPPORTED);
   EXPECT_NE(unknown.error().detail().find("/ip4/127.0.0.1/tcp/1"), std::string_view::npos);
   EXPECT_EQ(a.swarm.listen_addresses().size(), 2U);

@@ -365,7 +365,7 @@ TEST(QuicPorts, APortInUseIsAClearError) {
   const wire::Multiaddr taken = a->host().swarm().listen_addresses()[0];
   auto elsewhere =
       TestNode::create({}, {});  // another runtime: the kernel alone would let both have the port
-  const Status s = elsewhere->host().swarm().listen(taken);
+  const auto s = elsewhere->host().swarm().listen(taken);
   EXPECT_EQ(s.status(), KITH_ERR_ADDRESS_IN_USE) << s.error().to_string();
 }
 

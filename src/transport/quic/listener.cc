@@ -14,8 +14,9 @@ namespace {
 // MsQuic binds the dual-stack wildcard address of a port, whatever address the listener has, and looks at addresses
 // itself. Sockets of several loops may share a port (SO_REUSEPORT): the kernel would let a second process or loop take
 // a part of our packets without an error. So ask first, as the socket that MsQuic is about to make.
-Result<uint16_t> claim_port(const Slot& slot, Endpoint at) {
+Result<uint16_t> claim_port(const Slot& slot, Endpoint at, bool joins) {
   const uint16_t port = at.port();
+  if (joins) return port;
   at.set_port(0);
   KITH_TRY(free_udp_port(at));  // is the address one of this machine's?
   const bool is_ours = std::any_of(slot.listening.begin(), slot.listening.end(),
@@ -35,7 +36,7 @@ Status QuicListener::start(Endpoint at) {
   const QUIC_API_TABLE& api = transport_.api();
   Slot& slot = transport_.slot();
   const std::string name = multiaddr_of(at, wire::proto::kUdp).to_string() + "/quic-v1";
-  const Result<uint16_t> port = claim_port(slot, at);
+  const Result<uint16_t> port = claim_port(slot, at, transport_.config().joins_port);
   if (!port.ok()) {
     return Error(port.status(), "listen", name + ": " + std::string(port.error().detail()));
   }

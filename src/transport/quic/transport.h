@@ -37,6 +37,8 @@ struct QuicConfig {
   Duration shutdown_timeout =
       milliseconds(500);   // for peers to acknowledge the close when the node stops
   bool share_port = true;  // dials leave from one port; off without the patch
+  bool joins_port =
+      false;  // another loop of the node listens where this one is told to; needs the patch
   LogSink* log = nullptr;
 };
 

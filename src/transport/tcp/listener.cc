@@ -38,6 +38,7 @@ Status TcpListener::start(const Endpoint& at) {
   if (fd < 0) return failed(errno);
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (transport_.config().joins_port) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   if (!at.is_v4()) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   endpoint_ = at;
   socklen_t size = sizeof endpoint_.v6;
@@ -47,7 +48,7 @@ Status TcpListener::start(const Endpoint& at) {
     ::close(fd);
     return failed(error);
   }
-  // Only now, so that dials may leave from here but nobody else can listen here.
+  // Only now, so that dials and the node's other loops may share the port, but nobody takes it by chance.
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
   source_ = std::make_unique<Source>();
   source_->fd = fd;

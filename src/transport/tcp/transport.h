@@ -24,8 +24,9 @@ class TcpListener;
 
 struct TcpConfig {
   upgrade::UpgradeConfig upgrade;
-  int backlog = 1024;                            // connections that wait to be accepted
-  bool share_port = true;                        // dials leave from a listening port
+  int backlog = 1024;       // connections that wait to be accepted
+  bool share_port = true;   // dials leave from a listening port
+  bool joins_port = false;  // another loop of the node listens where this one is told to
   Duration linger = milliseconds(500);           // for peers to read the end of a connection
   size_t max_finishing = limits::kTcpFinishing;  // that are given this time, at once
   LogSink* log = nullptr;

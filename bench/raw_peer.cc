@@ -234,6 +234,7 @@ class RawEngine final : public Engine {
  public:
   bool start(const Options& options) {
     round_robin = number(options, "round_robin", 1) != 0;
+    shared_port_ = number(options, "shared_port", 0) != 0;
     if (QUIC_FAILED(MsQuicOpen2(&api))) return say("MsQuicOpen2", 0);
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     QUIC_EXECUTION_CONFIG config = {0, &epoll_};
@@ -268,7 +269,9 @@ class RawEngine final : public Engine {
   }
   bool set_remote(const std::string& address) override {
     remote_ = parse(address);
-    return remote_.Ipv4.sin_port != 0 || say("an address is HOST:PORT", 0);
+    if (remote_.Ipv4.sin_port == 0) return say("an address is HOST:PORT", 0);
+    if (shared_port_) source_ = parse(listen(""));
+    return true;
   }
   void dial(SessionUser* user) override {
     auto* session = new RawSession(user);
@@ -279,6 +282,11 @@ class RawEngine final : public Engine {
     if (QUIC_SUCCEEDED(s)) {
       api->SetParam(session->handle, QUIC_PARAM_CONN_REMOTE_ADDRESS, sizeof remote_, &remote_);
       set_scheduling(session->handle);
+      if (shared_port_) {
+        const uint8_t share = 1;
+        api->SetParam(session->handle, QUIC_PARAM_CONN_SHARE_UDP_BINDING, sizeof share, &share);
+        api->SetParam(session->handle, QUIC_PARAM_CONN_LOCAL_ADDRESS, sizeof source_, &source_);
+      }
       s = api->ConnectionStart(session->handle, client_, QUIC_ADDRESS_FAMILY_INET, host,
                                ntohs(remote_.Ipv4.sin_port));
     }
@@ -357,6 +365,9 @@ class RawEngine final : public Engine {
   HQUIC server_ = nullptr;
   HQUIC client_ = nullptr;
   QUIC_ADDR remote_{};
+  bool shared_port_ =
+      false;            // dials leave from one port, as kith's do; not with an unpatched MsQuic
+  QUIC_ADDR source_{};  // that port
   QUIC_SQE input_{};
 };
 

@@ -10,7 +10,7 @@ use std::{collections::HashMap, process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 const USAGE: &str = "\
-usage: peer serve [--listen ADDRESS]
+usage: peer serve [--listen ADDRESS] [key=value...]
        peer run ADDRESS SCENARIO [key=value...]
 ";
 
@@ -20,6 +20,9 @@ pub struct Options(HashMap<String, String>);
 impl Options {
     pub fn number(&self, key: &str, otherwise: u64) -> u64 {
         self.0.get(key).and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+    }
+    pub fn word(&self, key: &str, otherwise: &'static str) -> &str {
+        self.0.get(key).map_or(otherwise, String::as_str)
     }
 }
 
@@ -40,7 +43,7 @@ async fn main() {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["serve"] => serve(&listen).await,
+        ["serve"] => serve(&listen, &options).await,
         ["run", address, scenario] => workload::run(address, scenario, &options).await,
         _ => {
             eprint!("{USAGE}");
@@ -54,8 +57,8 @@ async fn main() {
     process::exit(0);
 }
 
-async fn serve(listen: &str) -> Result<(), String> {
-    let (_stack, address) = stack::Stack::serve(listen).await?;
+async fn serve(listen: &str, options: &Options) -> Result<(), String> {
+    let (_stack, address) = stack::Stack::serve(listen, options).await?;
     let cpu = workload::cpu_seconds();
     println!("{{\"event\":\"listening\",\"addr\":\"{address}\"}}");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();

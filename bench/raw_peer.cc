@@ -161,6 +161,10 @@ class RawSession final : public Session {
         api->SetCallbackHandler(pipe->handle, reinterpret_cast<void*>(RawPipe::on_event), pipe);
         break;
       }
+      case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
+        std::fprintf(stderr, "bench: a connection ended: %u\n",
+                     event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status);
+        break;
       case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
         api->ConnectionClose(self->handle);
         if (self->user) self->user->on_disconnected();
@@ -256,7 +260,11 @@ class RawEngine final : public Engine {
     QUIC_ADDR at = parse(address.empty() ? "127.0.0.1:0" : address);
     HQUIC listener = nullptr;
     QUIC_STATUS s = api->ListenerOpen(registration_, on_listener, this, &listener);
-    if (QUIC_SUCCEEDED(s)) s = api->ListenerStart(listener, &kAlpn, 1, &at);
+    const uint16_t partition = 0;
+    if (QUIC_SUCCEEDED(s)) {
+      api->SetParam(listener, QUIC_PARAM_LISTENER_PARTITION_INDEX, sizeof partition, &partition);
+      s = api->ListenerStart(listener, &kAlpn, 1, &at);
+    }
     if (QUIC_FAILED(s)) {
       say("listen", s);
       return "";

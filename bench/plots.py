@@ -5,7 +5,7 @@ from rows import title as peer_title
 
 COLORS = {"kith": "#0b7285", "raw": "#868e96", "stock": "#ced4da", "go": "#4dabf7", "rust": "#e8590c",
           "quic-go": "#a5d8ff", "quinn": "#ffc078", "iperf3": "#495057"}
-WIDTH, LEFT = 720, 150
+WIDTH, LEFT = 740, 165
 STYLE = ("text{font:12px sans-serif;fill:#343a40}.h{font-weight:bold;font-size:13px}.n{text-anchor:end}.m{text-anchor:middle}"
          ".w{stroke:#212529;stroke-width:1.5}.g{stroke:#e9ecef}.l{fill:none;stroke-width:2}")
 
@@ -101,11 +101,11 @@ def curves(heading, lines):
         out.append(text(10, y, heading, "h"))
         top, bottom = y + 14, y + 174
         xs = sorted({x for points in lines.values() for x, _ in points})
-        at = logarithmic(xs[0], xs[-1], left=60, right=WIDTH - 150)
+        at = logarithmic(xs[0], xs[-1], left=60, right=WIDTH - 170)
         most = max(value for points in lines.values() for _, value in points) or 1
         height = lambda value: bottom - value / most * (bottom - top)  # noqa: E731
         for share in (0, 0.5, 1):
-            out.append(f'<path d="M60 {height(most * share):.1f}H{WIDTH - 150}" class="g"/>')
+            out.append(f'<path d="M60 {height(most * share):.1f}H{WIDTH - 170}" class="g"/>')
             out.append(text(54, height(most * share) + 4, figure(most * share) if share else "0", "n"))
         for x in xs:
             out.append(text(at(x), bottom + 16, f"{x:,}", "m"))

@@ -32,15 +32,20 @@ class KithPipe final : public swarm::ProtocolStream, public Pipe {
   }
   void on_read_closed(Stream&) override {}
   void on_reset(Stream& stream, uint64_t) override {
+    if (!owned_) std::fprintf(stderr, "bench: the peer reset a stream\n");
     failed_ = true;
     stream.reset(0);
   }
   void on_stop(Stream& stream, uint64_t) override {
+    if (!owned_) std::fprintf(stderr, "bench: the peer stopped reading a stream\n");
     failed_ = true;
     stream.stop_reading(0);
   }
   void on_writable(Stream&) override { user_->on_writable(*this); }
   void on_closed(Stream&, const Error& error) override {
+    if (!owned_ && error.status() != KITH_OK) {
+      std::fprintf(stderr, "bench: a stream: %s\n", error.to_string().c_str());
+    }
     user_->on_closed(failed_ || error.status() != KITH_OK);
     delete this;
   }

@@ -72,7 +72,12 @@ func respond(s stream) {
 		if size := up &^ last; uint64(len(buffer)) < min(size, chunkBytes) {
 			buffer = bufferFor(size)
 		}
-		if skip(s, up&^last, buffer) != nil || writeZeros(s, down) != nil || up&last != 0 {
+		if skip(s, up&^last, buffer) != nil || writeZeros(s, down) != nil {
+			return
+		}
+		if up&last != 0 {
+			_ = s.CloseWrite()
+			_, _ = io.Copy(io.Discard, s) // a stream closed before its end has been read tells the peer to stop
 			return
 		}
 	}

@@ -1,6 +1,8 @@
 //! What it costs to read and write single values with rust-libp2p's crates; see ../../rows.py for
 //! the operations and ../../codec.cc for kith's side.
 
+mod usage;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     hint::black_box,
@@ -57,7 +59,7 @@ struct Identify {
     signed_peer_record: Option<Vec<u8>>,
 }
 
-/// Repeats `work`, which does `ops` operations, and prints what one takes.
+/// Repeats `work`, which does `ops` operations, and prints what CPU time and allocations one takes.
 fn measure(ops: usize, mut work: impl FnMut()) {
     let mut batch = |rounds: u64| {
         for _ in 0..rounds {
@@ -65,19 +67,21 @@ fn measure(ops: usize, mut work: impl FnMut()) {
         }
     };
     batch(1000);
-    let (start, before) = (Instant::now(), ALLOCATIONS.load(Relaxed));
+    let (start, cpu) = (Instant::now(), usage::cpu_seconds());
+    let before = ALLOCATIONS.load(Relaxed);
     let mut rounds = 0;
     while start.elapsed() < Duration::from_millis(300) {
         batch(1000);
         rounds += 1000;
     }
-    let seconds = start.elapsed().as_secs_f64();
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), usage::cpu_seconds() - cpu);
     let (n, allocations) = ((rounds * ops as u64) as f64, ALLOCATIONS.load(Relaxed) - before);
     println!(
         "{{\"scenario\":\"codec\",\"seconds\":{seconds:.6},\"n\":{n},\"ns_per_op\":{:.3},\
-         \"allocs_per_op\":{:.3},\"cpu_s\":{seconds:.6},\"peak_rss_kb\":0}}",
-        seconds * 1e9 / n,
-        allocations as f64 / n
+         \"allocs_per_op\":{:.3},\"cpu_s\":{cpu:.6},\"peak_rss_kb\":{}}}",
+        cpu * 1e9 / n,
+        allocations as f64 / n,
+        usage::status_kb("VmHWM:")
     );
 }
 

@@ -3,6 +3,7 @@
 
 mod stack;
 mod streams;
+mod usage;
 mod workload;
 
 use std::{collections::HashMap, process};
@@ -59,22 +60,22 @@ async fn main() {
 
 async fn serve(listen: &str, options: &Options) -> Result<(), String> {
     let (_stack, address) = stack::Stack::serve(listen, options).await?;
-    let cpu = workload::cpu_seconds();
+    let cpu = usage::cpu_seconds();
     println!("{{\"event\":\"listening\",\"addr\":\"{address}\"}}");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if line == "rss" {
             println!(
                 "{{\"event\":\"rss\",\"rss_kb\":{},\"cpu_s\":{:.6}}}",
-                workload::status_kb("VmRSS:"),
-                workload::cpu_seconds() - cpu
+                usage::status_kb("VmRSS:"),
+                usage::cpu_seconds() - cpu
             );
         }
     }
     println!(
         "{{\"event\":\"usage\",\"cpu_s\":{:.6},\"peak_rss_kb\":{}}}",
-        workload::cpu_seconds() - cpu,
-        workload::status_kb("VmHWM:")
+        usage::cpu_seconds() - cpu,
+        usage::status_kb("VmHWM:")
     );
     Ok(())
 }

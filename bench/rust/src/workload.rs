@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::{
     Options,
     stack::{Reader, Session, Stack, Writer},
+    usage::{cpu_seconds, status_kb},
 };
 
 const HEADER_BYTES: usize = 16;
@@ -72,7 +73,9 @@ pub async fn respond(mut reader: Reader, mut writer: Writer) -> io::Result<()> {
         skip(&mut reader, number(0) & !LAST).await?;
         write_zeros(&mut writer, number(8)).await?;
         if number(0) & LAST != 0 {
-            return writer.finish().await;
+            writer.finish().await?;
+            // A stream that is dropped before its end has been read tells the peer to stop.
+            return reader.read(1, |_| ()).await.map(|_| ());
         }
         writer.flush().await?;
     }
@@ -383,19 +386,4 @@ async fn idle_streams(stack: &Stack, remote: &str, o: &Options) -> Result<(), St
     });
     while let Ok(Some(_)) = lines.next_line().await {}
     Ok(())
-}
-
-pub fn cpu_seconds() -> f64 {
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) };
-    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
-
-/// A field of /proc/self/status in KiB. Not getrusage's maximum, which remembers the process before
-/// exec.
-pub fn status_kb(field: &str) -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kb| kb.parse().ok()).unwrap_or(0)
 }

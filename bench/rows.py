@@ -165,7 +165,7 @@ IDLE_LIKE_RAW = [Target("server_kib_per_conn", "raw", plus=4), Target("kib_per_c
 
 
 def idle_growth(name, conns):
-    return idle(name, f"The same, {conns:,} connections", conns, ("kith", "raw"), IDLE_LIKE_RAW, timeout=120,
+    return idle(name, f"The same, {conns:,} connections", conns, ("kith", "raw"), IDLE_LIKE_RAW, timeout=300,
                 settings={"raw": ["shared_port=1"]})
 
 

@@ -17,6 +17,7 @@ import datetime
 import json
 import os
 import pathlib
+import resource
 import select
 import shlex
 import signal
@@ -46,6 +47,12 @@ def busy_seconds():
     with open("/proc/stat") as f:
         user, nice, system = map(int, f.readline().split()[1:4])
     return (user + nice + system) / TICKS
+
+
+def children_seconds():
+    """CPU seconds of the peers that have ended, and of their children."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Machine:
@@ -185,7 +192,7 @@ def talk(server, row, run_client):
 def measure_pair(link, machine, peer, programs, row):
     """Measures over `link`, a running Emulator, or over loopback if it is None."""
     at = link.command if link else lambda end, words: words
-    started, busy = time.monotonic(), busy_seconds()
+    started, busy, before = time.monotonic(), busy_seconds(), children_seconds()
     dialer, listener = ends(peer)
     serve = machine.pin(0) + [programs[PEERS[listener]["program"]], "serve", *row.words, *row.settings.get(listener, ())]
     run = machine.pin(1) + [programs[PEERS[dialer]["program"]], "run"]
@@ -201,7 +208,7 @@ def measure_pair(link, machine, peer, programs, row):
         for process in processes:
             process.kill()
         raise
-    ours = result["cpu_s"] + result["server_cpu_s"]
+    ours = children_seconds() - before
     if link:
         counters = link.counters()
         ours += counters["cpu_s"]
@@ -242,7 +249,7 @@ def measure_node(machine, peer, programs, row):
 
 
 def measure_codec(machine, peer, programs, row):
-    started, busy = time.monotonic(), busy_seconds()
+    started, busy, before = time.monotonic(), busy_seconds(), children_seconds()
     process = Process("program", machine.pin(1) + [programs[PEERS[peer]["codec"]], "codec", *row.arguments(peer)])
     try:
         result = process.line(row.timeout)
@@ -250,7 +257,7 @@ def measure_codec(machine, peer, programs, row):
     except BaseException:
         process.kill()
         raise
-    return {**result, "server_cpu_s": 0, "others": machine.used_since(started, busy, result["cpu_s"])}
+    return {**result, "server_cpu_s": 0, "others": machine.used_since(started, busy, children_seconds() - before)}
 
 
 def measure_once(machine, peer, programs, row):

@@ -282,7 +282,7 @@ int serve(Engine& engine, const std::string& listen) {
   engine.wake_on(0);
   std::string line;
   while (true) {
-    engine.turn(1000);
+    engine.turn(3'600'000);  // a node that is left alone sleeps
     if (!stdin_ready()) continue;
     if (!read_stdin(line)) break;
     if (line != "rss") continue;

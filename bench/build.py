@@ -17,18 +17,22 @@ def say(text):
     print("bench: " + text, file=sys.stderr, flush=True)
 
 
+class BuildFailed(Exception):
+    pass
+
+
 def run(command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     if done.returncode != 0:
         sys.stderr.write(done.stdout[-4000:])
-        raise SystemExit(f"bench: failed: {' '.join(map(str, command[:4]))} ...")
+        raise BuildFailed(f"failed: {' '.join(map(str, command[:4]))} ...")
     return done.stdout
 
 
 def prefix(root, *arguments):
     done = subprocess.run([root / "third_party/build.sh", *arguments], stdout=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise SystemExit("bench: third_party/build.sh failed")
+        raise BuildFailed("third_party/build.sh failed")
     return done.stdout.strip()
 
 
@@ -58,10 +62,9 @@ def cache():
 
 
 def build_cached(language, sources, compile_into):
-    """The path of the peer in `language`, or None without the tool to build it."""
+    """The folder with the peer in `language`."""
     if not shutil.which({"go": "go", "rust": "cargo"}[language]):
-        say(f"{language} skipped: no toolchain")
-        return None
+        raise BuildFailed("no toolchain")
     digest = hashlib.sha256()
     for source in sorted(sources):
         digest.update(source.read_bytes())
@@ -77,13 +80,14 @@ def build_cached(language, sources, compile_into):
                 work.rename(out)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
-    return str(out / "peer")
+    return out
 
 
 def build_go(root):
     folder = root / "bench/go"
-    return build_cached("go", [*folder.glob("*.go"), folder / "go.mod", folder / "go.sum"], lambda work: run(
+    out = build_cached("go", [*folder.glob("*.go"), folder / "go.mod", folder / "go.sum"], lambda work: run(
         ["go", "build", "-C", folder, "-mod=readonly", "-trimpath", "-o", work / "peer", "."]))
+    return {"go": str(out / "peer")}
 
 
 def build_rust(root):
@@ -93,20 +97,32 @@ def build_rust(root):
         target = cache() / "rust-target"  # dependencies are shared with interop's peer
         run(["cargo", "build", "--release", "--locked", "--manifest-path", folder / "Cargo.toml"],
             env={**os.environ, "CARGO_TARGET_DIR": str(target)})
-        shutil.copy2(target / "release/kith-bench-peer", work / "peer")
+        for program in ("peer", "codec"):
+            shutil.copy2(target / f"release/kith-bench-{program}", work / program)
 
-    return build_cached("rust", [*folder.glob("src/*.rs"), folder / "Cargo.toml", folder / "Cargo.lock"], compile_into)
+    out = build_cached("rust", [*folder.glob("src/*.rs"), folder / "Cargo.toml", folder / "Cargo.lock"], compile_into)
+    return {"rust": str(out / "peer"), "rust-codec": str(out / "codec")}
 
 
-def build(root, peers, folder):
-    """{peer: program} of those that can be built."""
-    wanted = [PEERS[peer]["program"] for peer in peers]
-    programs = build_cmake(root, sorted({w for w in wanted if w.startswith("bench_")}), folder)
-    if "go" in wanted:
-        programs["go"] = build_go(root)
-    if "rust" in wanted:
-        programs["rust"] = build_rust(root)
-    return {peer: programs[PEERS[peer]["program"]] for peer in peers if programs[PEERS[peer]["program"]]}
+def find_iperf3(root):
+    if not shutil.which("iperf3"):
+        raise BuildFailed("it is not installed")
+    return {"iperf3": str(root / "bench/iperf3_peer.py")}
+
+
+def build(root, peers, rows, folder):
+    """{program: path} of what `peers` need for `rows`, without the foreign ones that cannot be built."""
+    kinds = {"codec" if row.scenario == "codec" else "program" for row in rows}
+    wanted = {PEERS[peer][kind] for peer in peers for kind in kinds if kind in PEERS[peer]}
+    programs = build_cmake(root, sorted(w for w in wanted if w.startswith("bench_")), folder)
+    for name, builder in (("go", build_go), ("rust", build_rust), ("iperf3", find_iperf3)):
+        if not any(w.split("-")[0] == name for w in wanted):
+            continue
+        try:
+            programs.update(builder(root))
+        except BuildFailed as failure:
+            say(f"without {name}: {failure}")
+    return programs
 
 
 def commit(root):

@@ -32,15 +32,20 @@ class KithPipe final : public swarm::ProtocolStream, public Pipe {
   }
   void on_read_closed(Stream&) override {}
   void on_reset(Stream& stream, uint64_t) override {
+    if (!owned_) std::fprintf(stderr, "bench: the peer reset a stream\n");
     failed_ = true;
     stream.reset(0);
   }
   void on_stop(Stream& stream, uint64_t) override {
+    if (!owned_) std::fprintf(stderr, "bench: the peer stopped reading a stream\n");
     failed_ = true;
     stream.stop_reading(0);
   }
   void on_writable(Stream&) override { user_->on_writable(*this); }
   void on_closed(Stream&, const Error& error) override {
+    if (!owned_ && error.status() != KITH_OK) {
+      std::fprintf(stderr, "bench: a stream: %s\n", error.to_string().c_str());
+    }
     user_->on_closed(failed_ || error.status() != KITH_OK);
     delete this;
   }
@@ -90,6 +95,8 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
     runtime_ = std::move(runtime).value();
     host::HostConfig config;
     config.quic.max_inbound_connections = 100'000;
+    config.tcp.upgrade.max_inbound_connections = 100'000;
+    if (!set_security(config.tcp.upgrade)) return false;
     config.quic.max_verified_certificates =
         number(options_, "known_peers", config.quic.max_verified_certificates);
     if (!listen.empty()) {
@@ -132,6 +139,19 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
   }
 
  private:
+  // security=tls|noise: of connections over TCP.
+  bool set_security(transport::upgrade::UpgradeConfig& config) const {
+    const auto word = options_.find("security");
+    if (word == options_.end()) return true;
+    if (word->second == "tls") {
+      config.security = {transport::upgrade::Security::kTls};
+    } else if (word->second == "noise") {
+      config.security = {transport::upgrade::Security::kNoise};
+    } else {
+      return say(Error(KITH_ERR_INVALID_ARGUMENT, "security", "it is tls or noise"));
+    }
+    return true;
+  }
   static bool say(const Error& error) {
     std::fprintf(stderr, "bench: %s\n", error.to_string().c_str());
     return false;

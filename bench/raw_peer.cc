@@ -161,6 +161,10 @@ class RawSession final : public Session {
         api->SetCallbackHandler(pipe->handle, reinterpret_cast<void*>(RawPipe::on_event), pipe);
         break;
       }
+      case QUIC_CONNECTION_EVENT_SHUTDOWN_INITIATED_BY_TRANSPORT:
+        std::fprintf(stderr, "bench: a connection ended: %u\n",
+                     event->SHUTDOWN_INITIATED_BY_TRANSPORT.Status);
+        break;
       case QUIC_CONNECTION_EVENT_SHUTDOWN_COMPLETE:
         api->ConnectionClose(self->handle);
         if (self->user) self->user->on_disconnected();
@@ -234,6 +238,7 @@ class RawEngine final : public Engine {
  public:
   bool start(const Options& options) {
     round_robin = number(options, "round_robin", 1) != 0;
+    shared_port_ = number(options, "shared_port", 0) != 0;
     if (QUIC_FAILED(MsQuicOpen2(&api))) return say("MsQuicOpen2", 0);
     epoll_ = epoll_create1(EPOLL_CLOEXEC);
     QUIC_EXECUTION_CONFIG config = {0, &epoll_};
@@ -255,7 +260,11 @@ class RawEngine final : public Engine {
     QUIC_ADDR at = parse(address.empty() ? "127.0.0.1:0" : address);
     HQUIC listener = nullptr;
     QUIC_STATUS s = api->ListenerOpen(registration_, on_listener, this, &listener);
-    if (QUIC_SUCCEEDED(s)) s = api->ListenerStart(listener, &kAlpn, 1, &at);
+    const uint16_t partition = 0;
+    if (QUIC_SUCCEEDED(s)) {
+      api->SetParam(listener, QUIC_PARAM_LISTENER_PARTITION_INDEX, sizeof partition, &partition);
+      s = api->ListenerStart(listener, &kAlpn, 1, &at);
+    }
     if (QUIC_FAILED(s)) {
       say("listen", s);
       return "";
@@ -268,7 +277,9 @@ class RawEngine final : public Engine {
   }
   bool set_remote(const std::string& address) override {
     remote_ = parse(address);
-    return remote_.Ipv4.sin_port != 0 || say("an address is HOST:PORT", 0);
+    if (remote_.Ipv4.sin_port == 0) return say("an address is HOST:PORT", 0);
+    if (shared_port_) source_ = parse(listen(""));
+    return true;
   }
   void dial(SessionUser* user) override {
     auto* session = new RawSession(user);
@@ -279,6 +290,11 @@ class RawEngine final : public Engine {
     if (QUIC_SUCCEEDED(s)) {
       api->SetParam(session->handle, QUIC_PARAM_CONN_REMOTE_ADDRESS, sizeof remote_, &remote_);
       set_scheduling(session->handle);
+      if (shared_port_) {
+        const uint8_t share = 1;
+        api->SetParam(session->handle, QUIC_PARAM_CONN_SHARE_UDP_BINDING, sizeof share, &share);
+        api->SetParam(session->handle, QUIC_PARAM_CONN_LOCAL_ADDRESS, sizeof source_, &source_);
+      }
       s = api->ConnectionStart(session->handle, client_, QUIC_ADDRESS_FAMILY_INET, host,
                                ntohs(remote_.Ipv4.sin_port));
     }
@@ -357,6 +373,9 @@ class RawEngine final : public Engine {
   HQUIC server_ = nullptr;
   HQUIC client_ = nullptr;
   QUIC_ADDR remote_{};
+  bool shared_port_ =
+      false;            // dials leave from one port, as kith's do; not with an unpatched MsQuic
+  QUIC_ADDR source_{};  // that port
   QUIC_SQE input_{};
 };
 

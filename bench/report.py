@@ -1,11 +1,10 @@
 """From measurements to docs/benchmarks.md, docs/bench/*.json and *.svg."""
 import json
+import os
 import statistics
 
-from rows import PEERS, ROWS, title as peer_title
-
-COLORS = {"kith": "#0b7285", "raw": "#868e96", "stock": "#ced4da", "go": "#4dabf7", "rust": "#e8590c",
-          "quic-go": "#a5d8ff", "quinn": "#ffc078"}
+import plots
+from rows import ROWS, title as peer_title
 
 
 def spread(values):
@@ -19,7 +18,7 @@ def spread(values):
 
 def pairs(results, metric, a, b):
     both = zip(results.get(a, []), results.get(b, []))
-    return [(x[metric], y[metric]) for x, y in both if x and y and metric in x and metric in y]
+    return [(x[metric], y[metric]) for x, y in both if metric in x and metric in y]
 
 
 def ratio(results, metric, a, b):
@@ -36,7 +35,7 @@ def difference(results, metric, a, b):
 def judge(target, results):
     """A target with what was measured, or None."""
     if target.peer is None:
-        found = [r[target.metric] for r in results.get(target.subject, []) if r]
+        found = [r[target.metric] for r in results.get(target.subject, []) if target.metric in r]
         value = spread(found) if found else None
     elif target.plus is not None:
         value = difference(results, target.metric, target.subject, target.peer)
@@ -50,20 +49,20 @@ def judge(target, results):
 
 
 def summarize(results, rows, meta):
+    """`results`: as of run_rows() in run.py. Rows that nobody has measured yet are left out."""
+    meta = dict(meta)
     document = {"meta": meta, "rows": {}}
-    everything = [r for row in results.values() for peer in row.values() for r in peer if r]
+    everything = [r for row in results.values() for peer in row.values() for r in peer]
+    good = [r for r in everything if "failed" not in r]
     meta["measurements"] = len(everything)
-    meta["disturbed"] = sum(1 for r in everything if r["others"] >= 0.10)
-    meta["load"] = spread([r["load"] for r in everything]) if everything else None
+    meta["failed"] = len(everything) - len(good)
+    meta["disturbed"] = sum(1 for r in good if r["others"] >= 0.10)
+    meta["load"] = spread([r["load"] for r in good]) if good else None
+    meta["rounds"] = max((len(peer) for row in results.values() for peer in row.values()), default=0)
     for row in rows:
-        peers = {}
-        for peer, measured in results[row.name].items():
-            good = [m for m in measured if m]
-            if not good:
-                continue
-            keys = [k for k, v in good[0].items() if isinstance(v, (int, float))]
-            peers[peer] = {k: {**spread([m[k] for m in good]), "values": [m[k] for m in good]} for k in keys}
-            peers[peer]["failed"] = len(measured) - len(good)
+        peers = {peer: summarize_peer(measured) for peer, measured in results[row.name].items() if measured}
+        if not peers:
+            continue
         judged = [judge(t, results[row.name]) for t in row.targets]
         document["rows"][row.name] = {
             "title": row.title, "metric": row.metric, "unit": row.unit, "peers": peers,
@@ -71,6 +70,14 @@ def summarize(results, rows, meta):
             "targets": [j for j in judged if j],
         }
     return document
+
+
+def summarize_peer(measured):
+    good = [m for m in measured if "failed" not in m]
+    failures = [m["failed"] for m in measured if "failed" in m]
+    keys = [k for k, v in good[0].items() if isinstance(v, (int, float))] if good else []
+    cells = {k: {**spread([m[k] for m in good]), "values": [m[k] for m in good]} for k in keys}
+    return {**cells, "failed": len(failures), **({"failures": failures} if failures else {})}
 
 
 def figure(value):
@@ -95,7 +102,8 @@ def row_table(name, row, versions):
              "|---|---|---|" + "---|" * len(shown.columns)]
     for peer, cells in row["peers"].items():
         times = row["ratios"].get(peer)
-        line = f"| {peer_label(peer, versions)} | {with_spread(cells[row['metric']])} |"
+        measured = with_spread(cells[row["metric"]]) if row["metric"] in cells else "failed"
+        line = f"| {peer_label(peer, versions)} | {measured} |"
         line += f" {times['median']:.2f}x ({times['q1']:.2f} to {times['q3']:.2f}) |" if times else " |"
         for metric, _ in shown.columns:
             line += f" {figure(cells[metric]['median'])} |" if metric in cells else " |"
@@ -103,22 +111,48 @@ def row_table(name, row, versions):
     return lines + [""]
 
 
+def group_table(group, rows, versions):
+    """A line for each of `rows` {name: row}, a column for each peer: the metric, and the first of the further ones."""
+    peers = list(dict.fromkeys(peer for row in rows.values() for peer in row["peers"]))
+    name, first = next(iter(rows.items()))
+    metric, extra = first["metric"], ROWS[name].columns[0]
+    lines = [f"### {group}", "", f"{first['unit']} ({extra[1]})", "",
+             "| |" + "".join(f" {peer_label(peer, versions)} |" for peer in peers), "|---|" + "---|" * len(peers)]
+    for row in rows.values():
+        cells = [row["peers"].get(peer, {}) for peer in peers]
+        lines.append(f"| {row['title']} |" + "".join(
+            f" {figure(c[metric]['median'])} ({figure(c[extra[0]]['median'])}) |" if metric in c else " |" for c in cells))
+    return lines + [""]
+
+
+def failures_list(document):
+    found = [f"- {name}, {peer_title(peer)}, {cells['failed']} of {cells['failed'] + measured}: {cells['failures'][0]}"
+             for name, row in document["rows"].items() for peer, cells in row["peers"].items() if cells["failed"]
+             for measured in [len(cells.get(row["metric"], {}).get("values", []))]]
+    return ["## Failed", "", *found, ""] if found else []
+
+
 def targets_table(document):
+    meta = document["meta"]
     lines = ["| row | figure | target | measured | |", "|---|---|---|---|---|"]
     for name, row in document["rows"].items():
         for t in row["targets"]:
             lines.append(f"| {name} | {t['metric']} | {t['target']} | {t['median']:.2f} ({t['q1']:.2f} to {t['q3']:.2f})"
                          f" | {'met' if t['met'] else '**not met**'} |")
+    if meta["load"]:
+        lines += ["", f"Load average at the measurements, the benchmark's own included: {with_spread(meta['load'])}. "
+                  f"Command: `{meta['command']}`."]
     return lines + [""]
 
 
 def markdown(document):
     meta = document["meta"]
+    state = f", interrupted: {meta['rounds']} of {meta['rounds_wanted']} rounds begun" if meta["interrupted"] else ""
     lines = [
         "# Benchmarks", "",
         "Written by `./dev bench`; [latest.json](bench/latest.json) has every measurement,",
         "[history.jsonl](bench/history.jsonl) one line for each run.", "",
-        f"{meta['date']}, commit {meta['commit']}; {meta['cpu']}, {meta['cores']} cores, Linux {meta['kernel']}; MsQuic "
+        f"{meta['date']}{state}, commit {meta['commit']}; {meta['cpu']}, {meta['cores']} cores, Linux {meta['kernel']}; MsQuic "
         f"{meta['versions']['msquic']}, OpenSSL {meta['versions']['openssl']}.", "",
         f"Both ends on one machine over loopback, the listener on one core and the dialer on another; rows that name a "
         "round-trip time run over an emulated link (tools/link_emulator). In each of the "
@@ -127,74 +161,47 @@ def markdown(document):
         "CPU is that of both ends, user and system. Raw MsQuic runs with kith's settings, on the same kind of loop, and "
         "does the same certificate checks; \"unpatched\" is MsQuic as published, but for security fixes. All of them prove "
         "identities on both sides with libp2p's TLS. The libp2p stacks negotiate every stream and run identify on every "
-        "connection; the raw ones do neither.", "",
+        "connection; the raw ones do neither. Over TCP every node offers one security protocol and yamux.", "",
         f"{meta['disturbed']} of {meta['measurements']} measurements were disturbed by other processes (10 % of the machine "
-        "or more).", "",
-        "![throughput](bench/throughput.svg)", "", "![requests](bench/latency.svg)", "",
-        "## Promises", "",
+        f"or more), {meta['failed']} failed.", "",
     ]
-    lines += targets_table(document)
-    lines += ["## Measurements", ""]
+    lines += [line for name, alt in plots.shown(document) for line in (f"![{alt}](bench/{name})", "")]
+    lines += ["## Promises", "", *targets_table(document), *failures_list(document), "## Measurements", ""]
+    groups = {}
     for name, row in document["rows"].items():
-        lines += row_table(name, row, meta["versions"])
+        if ROWS[name].group:
+            groups.setdefault(ROWS[name].group, {})[name] = row
+        else:
+            lines += row_table(name, row, meta["versions"])
+    for group, rows in groups.items():
+        lines += group_table(group, rows, meta["versions"])
     return "\n".join(lines).rstrip() + "\n"
 
 
-def svg_bars(title, groups):
-    """`groups`: [(heading, unit, [(peer, value, low, high)])]; one panel of horizontal bars each."""
-    width, left, bar, gap = 720, 150, 18, 6
-    y, out = 30, []
-    for heading, unit, bars in groups:
-        out.append(f'<text x="10" y="{y}" class="h">{heading}, {unit}</text>')
-        y += 12
-        top = max(high for _, _, _, high in bars) or 1
-        scale = (width - left - 90) / top
-        for peer, value, low, high in bars:
-            middle = y + bar / 2
-            out.append(f'<text x="{left - 8}" y="{middle + 4:.0f}" class="n">{peer_title(peer)}</text>')
-            out.append(f'<rect x="{left}" y="{y}" width="{value * scale:.1f}" height="{bar}" fill="{COLORS[peer]}"/>')
-            out.append(f'<path d="M{left + low * scale:.1f} {middle}H{left + high * scale:.1f}" class="w"/>')
-            out.append(f'<text x="{left + high * scale + 6:.1f}" y="{middle + 4:.0f}">{figure(value)}</text>')
-            y += bar + gap
-        y += 26
-    height = y - 10
-    style = ("text{font:12px sans-serif;fill:#343a40}.h{font-weight:bold;font-size:13px}.n{text-anchor:end}"
-             ".w{stroke:#212529;stroke-width:1.5}")
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{title}">\n'
-            f'<style>{style}</style>\n<rect width="{width}" height="{height}" fill="#fff"/>\n' + "\n".join(out) + "\n</svg>\n")
+def replace(path, text):
+    """Whole or not at all, whatever ends this run."""
+    temporary = path.with_name(path.name + ".new")
+    temporary.write_text(text)
+    os.replace(temporary, path)
 
 
-def chart(document, title, wanted):
-    """`wanted`: [(row, metric, heading, unit)]"""
-    groups = []
-    for name, metric, heading, unit in wanted:
-        peers = document["rows"].get(name, {}).get("peers", {})
-        bars = [(p, c[metric]["median"], c[metric]["q1"], c[metric]["q3"]) for p, c in peers.items() if metric in c]
-        if bars:
-            groups.append((heading, unit, bars))
-    return svg_bars(title, groups) if groups else None
-
-
-def write(root, document, text):
+def write(root, document, text, is_last):
     folder = root / "docs/bench"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "latest.json").write_text(json.dumps(document, indent=1) + "\n")
-    line = {"meta": {k: document["meta"][k] for k in ("date", "commit", "rounds", "cpu", "disturbed", "measurements")},
+    replace(folder / "latest.json", json.dumps(document, indent=1) + "\n")
+    for name, svg in plots.draw(document).items():
+        replace(folder / name, svg)
+    replace(root / "docs/benchmarks.md", text)
+    if is_last:
+        with open(folder / "history.jsonl", "a") as f:
+            f.write(json.dumps(history_line(document)) + "\n")
+
+
+def history_line(document):
+    kept = ("date", "command", "commit", "rounds", "cpu", "load", "disturbed", "failed", "measurements")
+    return {"meta": {k: document["meta"][k] for k in kept},
             "rows": {name: {"unit": row["unit"],
-                            "median": {p: round(c[row["metric"]]["median"], 4) for p, c in row["peers"].items()},
+                            "median": {p: round(c[row["metric"]]["median"], 4) for p, c in row["peers"].items()
+                                       if row["metric"] in c},
                             "kith_is": {p: round(r["median"], 4) for p, r in row["ratios"].items()}}
                      for name, row in document["rows"].items()}}
-    with open(folder / "history.jsonl", "a") as f:
-        f.write(json.dumps(line) + "\n")
-    charts = {
-        "throughput.svg": chart(document, "throughput", [
-            ("upload", "gbit_s", "Upload", "Gbit/s"), ("upload", "cpu_s_per_gb", "Upload, both ends", "CPU seconds per GB"),
-            ("connect", "conn_s", "Connections, 8 at once", "1/s")]),
-        "latency.svg": chart(document, "requests", [
-            ("request", "req_s", "Requests, 64 at once", "1/s"), ("request", "p99_us", "Requests, 64 at once", "p99 in us"),
-            ("pingpong", "p50_us", "64 B there and back", "p50 in us")]),
-    }
-    for name, svg in charts.items():
-        if svg:
-            (folder / name).write_text(svg)
-    (root / "docs/benchmarks.md").write_text(text)

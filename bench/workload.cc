@@ -1,61 +1,17 @@
 #include "bench/workload.h"
 
-#include <poll.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
 #include <vector>
 
+#include "bench/measure.h"
+
 namespace kith::bench {
 
 namespace {
-
-alignas(64) const uint8_t kZeros[kChunkBytes] = {};
-
-double now() {
-  timespec ts{};
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return static_cast<double>(ts.tv_sec) + static_cast<double>(ts.tv_nsec) * 1e-9;
-}
-
-double cpu_seconds() {
-  rusage u{};
-  getrusage(RUSAGE_SELF, &u);
-  return static_cast<double>(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-         static_cast<double>(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
-}
-
-// A field of /proc/self/status in KiB. Not getrusage's maximum, which remembers the process before exec.
-long status_kb(const char* field) {
-  std::FILE* f = std::fopen("/proc/self/status", "r");
-  if (!f) return 0;
-  char line[256];
-  long kb = 0;
-  const size_t n = std::strlen(field);
-  while (std::fgets(line, sizeof line, f)) {
-    if (std::strncmp(line, field, n) == 0) kb = std::atol(line + n);
-  }
-  std::fclose(f);
-  return kb;
-}
-long rss_kb() { return status_kb("VmRSS:"); }
-long peak_rss_kb() { return status_kb("VmHWM:"); }
-
-void put_u64(uint8_t* to, uint64_t v) {
-  for (int i = 7; i >= 0; --i, v >>= 8) to[i] = static_cast<uint8_t>(v);
-}
-uint64_t get_u64(const uint8_t* from) {
-  uint64_t v = 0;
-  for (int i = 0; i < 8; ++i) v = v << 8 | from[i];
-  return v;
-}
 
 class Responder final : public PipeUser {
  public:
@@ -94,128 +50,6 @@ class Responder final : public PipeUser {
   uint64_t up_ = 0;
   uint64_t down_ = 0;
   bool last_ = false;
-};
-
-// Exchange sends one message on a stream of its own and counts the answer.
-class Exchange final : public PipeUser {
- public:
-  class Owner {
-   public:
-    virtual void answered(Exchange& exchange) = 0;
-    virtual void exchange_closed(Exchange& exchange, bool failed) = 0;
-
-   protected:
-    ~Owner() = default;
-  };
-  Exchange(Owner& owner, uint64_t up, uint64_t down) : owner_(owner), up_(up), down_(down) {
-    put_u64(head_, up | kLast);
-    put_u64(head_ + 8, down);
-  }
-  // `whole`: header and bytes in one piece that outlives the stream; for small messages.
-  void start(Session& session, Bytes whole = {}) {
-    started = now();
-    Pipe* pipe = session.open(this);
-    if (!pipe) return owner_.exchange_closed(*this, true);
-    if (!whole.empty()) {
-      up_ = 0;
-      pipe->write(whole, true);
-      return;
-    }
-    pipe->write({head_, kHeaderBytes}, up_ == 0);
-    on_writable(*pipe);
-  }
-  void on_data(Pipe&, Bytes data) override {
-    received_ += data.size();
-    if (received_ == down_) {
-      finished = now();
-      owner_.answered(*this);
-    }
-  }
-  void on_writable(Pipe& pipe) override {
-    while (up_ != 0) {
-      const size_t n = static_cast<size_t>(std::min<uint64_t>(up_, kChunkBytes));
-      if (!pipe.write({kZeros, n}, n == up_)) return;
-      up_ -= n;
-    }
-  }
-  void on_closed(bool failed) override { owner_.exchange_closed(*this, failed || finished == 0); }
-  double seconds() const { return finished - started; }
-
-  double started = 0;
-  double finished = 0;
-
- private:
-  Owner& owner_;
-  uint64_t up_;
-  uint64_t down_;
-  uint64_t received_ = 0;
-  uint8_t head_[kHeaderBytes];
-};
-
-// What is measured: time and CPU between start() and stop().
-struct Meter {
-  void start() {
-    began = now();
-    cpu = cpu_seconds();
-  }
-  void stop() {
-    seconds = now() - began;
-    cpu = cpu_seconds() - cpu;
-  }
-  double began = 0;
-  double seconds = 0;
-  double cpu = 0;
-};
-
-double percentile(std::vector<double>& values, double p) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const auto i = static_cast<size_t>(p * static_cast<double>(values.size() - 1) + 0.5);
-  return values[i];
-}
-
-void print_result(const char* scenario, const Meter& meter, const std::string& metrics) {
-  std::printf("{\"scenario\":\"%s\",\"seconds\":%.6f,%s,\"cpu_s\":%.6f,\"peak_rss_kb\":%ld}\n",
-              scenario, meter.seconds, metrics.c_str(), meter.cpu, peak_rss_kb());
-  std::fflush(stdout);
-}
-
-__attribute__((format(printf, 1, 2))) std::string text(const char* format, ...) {
-  char out[512];
-  va_list args;
-  va_start(args, format);
-  std::vsnprintf(out, sizeof out, format, args);
-  va_end(args);
-  return out;
-}
-
-[[noreturn]] void fail(const char* why) {
-  std::fprintf(stderr, "bench: %s\n", why);
-  std::exit(1);
-}
-
-// Connections keeps `count` of them open at once.
-class Connections final : public SessionUser {
- public:
-  std::vector<Session*> open(Engine& engine, size_t count) {
-    while (sessions_.size() < count) {
-      while (dialing_ < 32 && sessions_.size() + dialing_ < count) {
-        ++dialing_;
-        engine.dial(this);
-      }
-      engine.turn(100);
-    }
-    return sessions_;
-  }
-
- private:
-  void on_connected(Session& session) override {
-    --dialing_;
-    sessions_.push_back(&session);
-  }
-  void on_disconnected() override { fail("a connection failed or was lost"); }
-  std::vector<Session*> sessions_;
-  size_t dialing_ = 0;
 };
 
 // Bulk moves bytes on all streams of all connections at once.
@@ -264,20 +98,6 @@ class Bulk final : public Exchange::Owner {
   std::deque<Exchange> exchanges_;
   size_t num_answered_ = 0;
 };
-
-ByteVector whole_message(uint64_t size, uint64_t down, bool last) {
-  const uint64_t up = size > kHeaderBytes ? size - kHeaderBytes : 0;
-  ByteVector out(kHeaderBytes + up);
-  put_u64(out.data(), up | (last ? kLast : 0));
-  put_u64(out.data() + 8, down);
-  return out;
-}
-
-std::string latency(std::vector<double>& values, double unit, const char* name) {
-  const double p50 = percentile(values, 0.5) * unit;
-  return text("\"p50_%s\":%.3f,\"p99_%s\":%.3f,\"max_%s\":%.3f", name, p50, name,
-              percentile(values, 0.99) * unit, name, percentile(values, 1) * unit);
-}
 
 // Requests runs `n` exchanges of which `inflight` are under way, each on a new stream.
 class Requests final : public Exchange::Owner {
@@ -333,55 +153,52 @@ class Requests final : public Exchange::Owner {
   std::vector<double> latencies_;
 };
 
-// PingPong exchanges messages on one stream, one at a time.
-class PingPong final : public PipeUser {
+int run_pingpong(Engine& engine, const Options& options) {
+  const uint64_t n = number(options, "n", 20'000);
+  Connections connections;
+  Pinger pinger(*connections.open(engine, 1).front(), number(options, "size", 64));
+  pinger.run(engine, std::min<uint64_t>(n, 500));  // warms up
+  pinger.latencies.clear();
+  Meter meter;
+  meter.start();
+  pinger.run(engine, n);
+  meter.stop();
+  print_result("pingpong", meter,
+               text("\"n\":%zu,\"req_s\":%.1f,", pinger.latencies.size(),
+                    static_cast<double>(pinger.latencies.size()) / meter.seconds) +
+                   latency(pinger.latencies, 1e6, "us"));
+  return 0;
+}
+
+// Beside sends messages there and back on one stream while another, of the same connection, uploads without end.
+class Beside final : public Exchange::Owner {
  public:
   int run(Engine& engine, const Options& options) {
-    n_ = number(options, "n", 20'000);
-    size_ = number(options, "size", 64);
-    message_ = whole_message(size_, size_, false);
+    const auto seconds = static_cast<double>(number(options, "seconds", 3));
     Connections connections;
-    Pipe* pipe = connections.open(engine, 1).front()->open(this);
-    if (!pipe) fail("no stream");
-    run_batch(engine, *pipe, std::min<uint64_t>(n_, 500));
-    latencies_.clear();
+    Session& session = *connections.open(engine, 1).front();
+    Exchange bulk(*this, uint64_t{1} << 50, 1);
+    bulk.start(session);
+    Pinger pinger(session, number(options, "size", 64));
+    idle_for(engine, 1);
+    const uint64_t before = bulk.bytes_left();
     Meter meter;
     meter.start();
-    run_batch(engine, *pipe, n_);
+    pinger.run(engine, UINT64_MAX, seconds);
     meter.stop();
-    print_result("pingpong", meter,
-                 text("\"n\":%zu,\"req_s\":%.1f,", latencies_.size(),
-                      static_cast<double>(latencies_.size()) / meter.seconds) +
-                     latency(latencies_, 1e6, "us"));
-    return 0;
+    const uint64_t bytes = before - bulk.bytes_left();
+    if (bytes == 0) fail("the upload stood still");
+    print_result("beside", meter,
+                 text("\"gbit_s\":%.4f,\"pings\":%zu,",
+                      static_cast<double>(bytes) * 8e-9 / meter.seconds, pinger.latencies.size()) +
+                     latency(pinger.latencies, 1e6, "us"));
+    std::fflush(stdout);
+    std::_Exit(0);  // in the middle of the upload
   }
 
  private:
-  void run_batch(Engine& engine, Pipe& pipe, uint64_t n) {
-    left_ = n;
-    send(pipe);
-    while (left_ != 0) engine.turn(1000);
-  }
-  void send(Pipe& pipe) {
-    received_ = 0;
-    sent_at_ = now();
-    pipe.write(message_, false);
-  }
-  void on_data(Pipe& pipe, Bytes data) override {
-    received_ += data.size();
-    if (received_ != size_) return;
-    latencies_.push_back(now() - sent_at_);
-    if (--left_ != 0) send(pipe);
-  }
-  void on_writable(Pipe&) override {}
-  void on_closed(bool) override { fail("the stream ended"); }
-  ByteVector message_;
-  uint64_t n_ = 0;
-  uint64_t size_ = 0;
-  uint64_t left_ = 0;
-  uint64_t received_ = 0;
-  double sent_at_ = 0;
-  std::vector<double> latencies_;
+  void answered(Exchange&) override {}
+  void exchange_closed(Exchange&, bool) override { fail("the upload ended"); }
 };
 
 // Connects runs `n` times: connect, exchange one message, close; `inflight` of them at once.
@@ -444,52 +261,15 @@ class Connects final {
   std::vector<double> latencies_;
 };
 
-// Reads lines of stdin without blocking. False at its end.
-bool read_stdin(std::string& line) {
-  char c;
-  line.clear();
-  while (true) {
-    const ssize_t n = read(0, &c, 1);
-    if (n <= 0) return false;
-    if (c == '\n') return true;
-    line.push_back(c);
-  }
-}
-bool stdin_ready() {
-  pollfd p{0, POLLIN, 0};
-  return poll(&p, 1, 0) > 0;
-}
-
-int run_idle(Engine& engine, const Options& options) {
-  const size_t conns = number(options, "conns", 100);
-  const auto settle = static_cast<double>(number(options, "settle", 3));
-  Connections warm_up;  // the first connection's one-time costs are not a connection's
-  warm_up.open(engine, 1);
-  for (const double end = now() + 1; now() < end;) engine.turn(50);
-  const long before = rss_kb();
-  Connections connections;
-  Meter meter;
-  meter.start();
-  connections.open(engine, conns);
-  for (const double end = now() + settle; now() < end;) engine.turn(50);
-  meter.stop();
-  const long after = rss_kb();
-  print_result(
-      "idle", meter,
-      text("\"conns\":%zu,\"rss_before_kb\":%ld,\"rss_after_kb\":%ld,\"kib_per_conn\":%.2f", conns,
-           before, after, static_cast<double>(after - before) / static_cast<double>(conns)));
-  std::string line;
-  while (!stdin_ready() || read_stdin(line)) engine.turn(100);
-  return 0;
-}
-
 int run(Engine& engine, const std::string& scenario, const Options& options) {
   if (scenario == "upload" || scenario == "download" || scenario == "both")
     return Bulk().run(engine, scenario.c_str(), options);
   if (scenario == "request") return Requests().run(engine, options);
-  if (scenario == "pingpong") return PingPong().run(engine, options);
+  if (scenario == "pingpong") return run_pingpong(engine, options);
+  if (scenario == "beside") return Beside().run(engine, options);
   if (scenario == "connect") return Connects().run(engine, options);
   if (scenario == "idle") return run_idle(engine, options);
+  if (scenario == "idle-streams") return run_idle_streams(engine, options);
   fail("no such scenario");
 }
 
@@ -502,7 +282,7 @@ int serve(Engine& engine, const std::string& listen) {
   engine.wake_on(0);
   std::string line;
   while (true) {
-    engine.turn(1000);
+    engine.turn(3'600'000);  // a node that is left alone sleeps
     if (!stdin_ready()) continue;
     if (!read_stdin(line)) break;
     if (line != "rss") continue;

@@ -11,8 +11,9 @@ import (
 	"syscall"
 )
 
-const usage = `usage: peer serve [--listen ADDRESS]
+const usage = `usage: peer serve [--listen ADDRESS] [key=value...]
        peer run ADDRESS SCENARIO [key=value...]
+       peer codec op=NAME input=VALUE
 `
 
 // options are the key=value arguments.
@@ -45,9 +46,11 @@ func main() {
 	var err error
 	switch {
 	case len(words) == 1 && words[0] == "serve":
-		err = serve(listen)
+		err = serve(listen, opts)
 	case len(words) == 3 && words[0] == "run":
 		err = run(words[1], words[2], opts)
+	case len(words) == 1 && words[0] == "codec":
+		err = codec(opts["op"], opts["input"])
 	default:
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
@@ -58,8 +61,8 @@ func main() {
 	}
 }
 
-func serve(listen string) error {
-	address, err := listenOn(listen)
+func serve(listen string, o options) error {
+	address, err := listenOn(listen, o)
 	if err != nil {
 		return err
 	}

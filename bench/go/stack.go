@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -15,8 +16,11 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	libp2ptls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	libp2pquic "github.com/libp2p/go-libp2p/p2p/transport/quic"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/quic-go/quic-go"
 )
 
@@ -43,11 +47,11 @@ type dialer interface {
 }
 
 // listenOn serves at a multiaddr or at quic://HOST:PORT, and returns its address.
-func listenOn(listen string) (string, error) {
+func listenOn(listen string, o options) (string, error) {
 	if at, ok := strings.CutPrefix(listen, quicScheme); ok {
 		return listenQuic(at)
 	}
-	h, err := newHost(libp2p.ListenAddrStrings(listen))
+	h, err := newHost(libp2p.ListenAddrStrings(listen), o)
 	if err != nil {
 		return "", err
 	}
@@ -60,7 +64,7 @@ func listenOn(listen string) (string, error) {
 }
 
 // newDialer makes a node that dials.
-func newDialer(remote string) (dialer, error) {
+func newDialer(remote string, o options) (dialer, error) {
 	if at, ok := strings.CutPrefix(remote, quicScheme); ok {
 		identity, err := newIdentity()
 		if err != nil {
@@ -77,7 +81,7 @@ func newDialer(remote string) (dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := newHost(libp2p.NoListenAddrs)
+	h, err := newHost(libp2p.NoListenAddrs, o)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +89,21 @@ func newDialer(remote string) (dialer, error) {
 	return &libp2pDialer{h, info.ID}, nil
 }
 
-func newHost(listen libp2p.Option) (host.Host, error) {
+// newHost makes a node with QUIC and with TCP, which has one way to be secured.
+func newHost(listen libp2p.Option, o options) (host.Host, error) {
+	security := libp2p.Security(libp2ptls.ID, libp2ptls.New)
+	switch o["security"] {
+	case "", "tls":
+	case "noise":
+		security = libp2p.Security(noise.ID, noise.New)
+	default:
+		return nil, fmt.Errorf("security is noise or tls")
+	}
 	return libp2p.New(listen,
 		libp2p.Transport(libp2pquic.NewTransport),
+		libp2p.Transport(tcp.NewTCPTransport),
+		security,
+		libp2p.Muxer(yamux.ID, yamux.DefaultTransport),
 		libp2p.ResourceManager(&network.NullResourceManager{}),
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics())

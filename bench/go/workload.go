@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,7 +72,12 @@ func respond(s stream) {
 		if size := up &^ last; uint64(len(buffer)) < min(size, chunkBytes) {
 			buffer = bufferFor(size)
 		}
-		if skip(s, up&^last, buffer) != nil || writeZeros(s, down) != nil || up&last != 0 {
+		if skip(s, up&^last, buffer) != nil || writeZeros(s, down) != nil {
+			return
+		}
+		if up&last != 0 {
+			_ = s.CloseWrite()
+			_, _ = io.Copy(io.Discard, s) // a stream closed before its end has been read tells the peer to stop
 			return
 		}
 	}
@@ -119,7 +126,8 @@ func (m meter) report(scenario string, metrics func(seconds float64) string) {
 func latency(values []time.Duration, unit float64, name string) string {
 	slices.Sort(values)
 	at := func(p float64) float64 { return values[int(p*float64(len(values)-1)+0.5)].Seconds() * unit }
-	return fmt.Sprintf("\"p50_%s\":%.3f,\"p99_%s\":%.3f,\"max_%s\":%.3f", name, at(0.5), name, at(0.99), name, at(1))
+	return fmt.Sprintf("\"p50_%s\":%.3f,\"p99_%s\":%.3f,\"p999_%s\":%.3f,\"max_%s\":%.3f",
+		name, at(0.5), name, at(0.99), name, at(0.999), name, at(1))
 }
 
 func run(remote, scenario string, o options) error {
@@ -130,22 +138,26 @@ func run(remote, scenario string, o options) error {
 		return requests(remote, o)
 	case "pingpong":
 		return pingpong(remote, o)
+	case "beside":
+		return beside(remote, o)
 	case "connect":
 		return connects(remote, o)
 	case "idle":
 		return idle(remote, o)
+	case "idle-streams":
+		return idleStreams(remote, o)
 	}
 	return errors.New("no such scenario")
 }
 
 // connections opens count connections, each from a node of its own unless the stack allows more.
-func connections(remote string, count int) ([]session, error) {
+func connections(remote string, count int, o options) ([]session, error) {
 	var sessions []session
 	var d dialer
 	for range count {
 		if _, reusable := d.(*quicDialer); !reusable {
 			var err error
-			if d, err = newDialer(remote); err != nil {
+			if d, err = newDialer(remote, o); err != nil {
 				return nil, err
 			}
 		}
@@ -192,7 +204,7 @@ func share(n, i, k int) int {
 func bulk(remote, scenario string, o options) error {
 	conns, streams := o.number("conns", 1), o.number("streams", 1)
 	bytes := uint64(max(1, o.number("bytes", 1<<30)/(conns*streams)))
-	sessions, err := connections(remote, conns)
+	sessions, err := connections(remote, conns, o)
 	if err != nil {
 		return err
 	}
@@ -228,7 +240,7 @@ func bulk(remote, scenario string, o options) error {
 func requests(remote string, o options) error {
 	n, inflight, down := o.number("n", 100_000), o.number("inflight", 1), o.number("size_down", 4000)
 	message := wholeMessage(o.number("size_up", 512), down, true)
-	sessions, err := connections(remote, 1)
+	sessions, err := connections(remote, 1, o)
 	if err != nil {
 		return err
 	}
@@ -260,10 +272,20 @@ func requests(remote string, o options) error {
 	return nil
 }
 
+// ping sends a message on a stream that is open and reads size bytes: how long it took.
+func ping(s stream, message []byte, size int, buffer []byte) (time.Duration, error) {
+	start := time.Now()
+	if _, err := s.Write(message); err != nil {
+		return 0, err
+	}
+	err := skip(s, uint64(size), buffer)
+	return time.Since(start), err
+}
+
 func pingpong(remote string, o options) error {
 	n, size := o.number("n", 20_000), o.number("size", 64)
 	message := wholeMessage(size, size, false)
-	sessions, err := connections(remote, 1)
+	sessions, err := connections(remote, 1, o)
 	if err != nil {
 		return err
 	}
@@ -280,17 +302,61 @@ func pingpong(remote string, o options) error {
 			latencies = make([]time.Duration, 0, n)
 			m = newMeter()
 		}
-		start := time.Now()
-		if _, err = s.Write(message); err != nil {
+		elapsed, err := ping(s, message, size, buffer)
+		if err != nil {
 			return err
 		}
-		if err = skip(s, uint64(size), buffer); err != nil {
-			return err
-		}
-		latencies = append(latencies, time.Since(start))
+		latencies = append(latencies, elapsed)
 	}
 	m.report("pingpong", func(seconds float64) string {
 		return fmt.Sprintf("\"n\":%d,\"req_s\":%.1f,%s", n, float64(n)/seconds, latency(latencies, 1e6, "us"))
+	})
+	return nil
+}
+
+// beside sends messages there and back on one stream while another, of the same connection, uploads
+// without end.
+func beside(remote string, o options) error {
+	size, duration := o.number("size", 64), time.Duration(o.number("seconds", 3))*time.Second
+	message := wholeMessage(size, size, false)
+	sessions, err := connections(remote, 1, o)
+	if err != nil {
+		return err
+	}
+	bulk, err := sessions[0].open()
+	if err != nil {
+		return err
+	}
+	var moved atomic.Uint64
+	go func() {
+		_, err := bulk.Write(header(1<<50, 1, true))
+		for err == nil {
+			err = writeZeros(bulk, chunkBytes)
+			moved.Add(chunkBytes)
+		}
+	}()
+	s, err := sessions[0].open()
+	if err != nil {
+		return err
+	}
+	buffer := make([]byte, size)
+	time.Sleep(time.Second)
+	m, before := newMeter(), moved.Load()
+	var latencies []time.Duration
+	for time.Since(m.start) < duration {
+		elapsed, err := ping(s, message, size, buffer)
+		if err != nil {
+			return err
+		}
+		latencies = append(latencies, elapsed)
+	}
+	bytes := moved.Load() - before
+	if bytes == 0 {
+		return errors.New("the upload stood still")
+	}
+	m.report("beside", func(seconds float64) string {
+		return fmt.Sprintf("\"gbit_s\":%.4f,\"pings\":%d,%s",
+			float64(bytes)*8e-9/seconds, len(latencies), latency(latencies, 1e6, "us"))
 	})
 	return nil
 }
@@ -301,7 +367,7 @@ func connects(remote string, o options) error {
 	dialers := make([]dialer, inflight)
 	for i := range dialers {
 		var err error
-		if dialers[i], err = newDialer(remote); err != nil {
+		if dialers[i], err = newDialer(remote, o); err != nil {
 			return err
 		}
 	}
@@ -333,13 +399,13 @@ func connects(remote string, o options) error {
 
 func idle(remote string, o options) error {
 	conns := o.number("conns", 100)
-	if _, err := connections(remote, 1); err != nil {
+	if _, err := connections(remote, 1, o); err != nil {
 		return err
 	}
 	time.Sleep(time.Second)
 	before := statusKb("VmRSS:")
 	m := newMeter()
-	if _, err := connections(remote, conns); err != nil {
+	if _, err := connections(remote, conns, o); err != nil {
 		return err
 	}
 	time.Sleep(time.Duration(o.number("settle", 3)) * time.Second)
@@ -349,5 +415,44 @@ func idle(remote string, o options) error {
 			conns, before, after, float64(after-before)/float64(conns))
 	})
 	_, _ = io.Copy(io.Discard, os.Stdin)
+	return nil
+}
+
+// idleStreams opens connections, says so, and after a line of stdin streams on each, which it keeps.
+func idleStreams(remote string, o options) error {
+	conns, streams := o.number("conns", 100), o.number("streams", 100)
+	settle := time.Duration(o.number("settle", 3)) * time.Second
+	message, buffer := wholeMessage(0, 1, false), make([]byte, 1)
+	sessions, err := connections(remote, conns, o)
+	if err != nil {
+		return err
+	}
+	time.Sleep(settle)
+	fmt.Println("{\"event\":\"connected\"}")
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Scan()
+	before := statusKb("VmRSS:")
+	m := newMeter()
+	var open []stream
+	for _, session := range sessions {
+		for range streams {
+			s, err := session.open()
+			if err != nil {
+				return err
+			}
+			if _, err = ping(s, message, 1, buffer); err != nil {
+				return err
+			}
+			open = append(open, s)
+		}
+	}
+	time.Sleep(settle)
+	after := statusKb("VmRSS:")
+	m.report("idle-streams", func(float64) string {
+		return fmt.Sprintf("\"streams\":%d,\"bytes_per_stream\":%.1f",
+			len(open), float64(after-before)*1024/float64(len(open)))
+	})
+	for lines.Scan() {
+	}
 	return nil
 }

@@ -49,7 +49,8 @@ Result<PeerId> PeerId::parse(std::string_view text) {
                  std::to_string(text.size()) + " characters are more than any peer id has");
   }
   if (text.starts_with("1") || text.starts_with("Qm")) {
-    KITH_ASSIGN(const ByteVector multihash, wire::decode_base(wire::Base::kBase58Btc, text));
+    wire::NumberRoom room;
+    KITH_ASSIGN(const Bytes multihash, wire::decode_base58(text, room));
     return decode(multihash);
   }
   KITH_ASSIGN(const wire::Cid cid, wire::Cid::parse(text));

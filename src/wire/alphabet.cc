@@ -124,6 +124,12 @@ void append_number(std::string& out, const Alphabet& alphabet, Bytes bytes) {
 }
 
 Result<ByteVector> decode_number(const Alphabet& alphabet, std::string_view text) {
+  NumberRoom room;
+  KITH_ASSIGN(const Bytes bytes, decode_number(alphabet, text, room));
+  return to_vector(bytes);
+}
+
+Result<Bytes> decode_number(const Alphabet& alphabet, std::string_view text, NumberRoom& room) {
   if (text.size() > limits::kBigNumberTextBytes) {
     return Error(KITH_ERR_LIMIT, "multibase",
                  std::to_string(text.size()) + " characters of " + std::string(alphabet.name) +
@@ -146,12 +152,13 @@ Result<ByteVector> decode_number(const Alphabet& alphabet, std::string_view text
       step = 1;
     }
   }
-  ByteVector out(num_zeros);
+  std::fill_n(room.begin(), num_zeros, uint8_t{0});
+  size_t size = num_zeros;
   for (size_t i = number.size * 4; i-- > 0;) {
     const auto byte = static_cast<uint8_t>(number.limbs[i / 4] >> (i % 4 * 8));
-    if (byte != 0 || out.size() > num_zeros) out.push_back(byte);
+    if (byte != 0 || size > num_zeros) room[size++] = byte;
   }
-  return out;
+  return Bytes(room).first(size);
 }
 
 }  // namespace kith::wire

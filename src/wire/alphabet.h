@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/result.h"
 
 namespace kith::wire {
@@ -59,8 +60,14 @@ Result<ByteVector> decode_bit_groups(const Alphabet& alphabet, std::string_view 
 // square.
 void append_number(std::string& out, const Alphabet& alphabet, Bytes bytes);
 
+// Room for any number that may be decoded: no digit carries more than a byte.
+using NumberRoom = std::array<uint8_t, limits::kBigNumberTextBytes>;
+
 // decode_number is the inverse. Fails on a character outside the alphabet, and with KITH_ERR_LIMIT
 // on more than limits::kBigNumberTextBytes characters.
 Result<ByteVector> decode_number(const Alphabet& alphabet, std::string_view text);
+
+// The same without allocating: fills the front of `room` and returns it.
+Result<Bytes> decode_number(const Alphabet& alphabet, std::string_view text, NumberRoom& room);
 
 }  // namespace kith::wire

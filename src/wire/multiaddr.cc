@@ -77,14 +77,14 @@ std::string_view take_element(std::string_view* rest) {
 }
 
 // Takes one component off the front of `*rest` and appends its binary form.
-Status parse_component(size_t index, std::string_view* rest, ByteVector& out) {
+Status parse_component(size_t index, std::string_view* rest, AddressBuffer& out) {
   const std::string_view name = take_element(rest);
   const Protocol* protocol = protocol_by_name(name);
   if (protocol == nullptr) {
     return in_component(index, name.empty() ? "the protocol name is empty"
                                             : "no protocol is called " + quote(name));
   }
-  append_varint(out, protocol->code);
+  out.insert_varint(out.size(), protocol->code);
   if (protocol->size_bits == 0) return {};
   if (rest->empty()) return in_component(index, *protocol, malformed("the value is missing"));
   std::string_view text = *rest;
@@ -93,12 +93,11 @@ Status parse_component(size_t index, std::string_view* rest, ByteVector& out) {
   } else {
     text = take_element(rest);
   }
-  ByteVector value;
-  if (const Status parsed = parse_value(*protocol, text, value); !parsed.ok()) {
+  const size_t start = out.size();
+  if (const Status parsed = parse_value(*protocol, text, out); !parsed.ok()) {
     return in_component(index, *protocol, parsed.error());
   }
-  if (protocol->size_bits < 0) append_varint(out, value.size());
-  append(out, value);
+  if (protocol->size_bits < 0) out.insert_varint(start, out.size() - start);
   return {};
 }
 
@@ -170,12 +169,12 @@ Result<Multiaddr> Multiaddr::parse(std::string_view text) {
   while (rest.ends_with('/')) rest.remove_suffix(1);
   if (rest.empty()) return malformed("the address is empty");
   if (!rest.starts_with('/')) return malformed(quote(text) + " does not begin with a slash");
-  ByteVector bytes;
+  AddressBuffer bytes;
   for (size_t index = 1; !rest.empty(); ++index) {
     KITH_TRY(parse_component(index, &rest, bytes));
     KITH_TRY(check_size(bytes.size()));
   }
-  return Multiaddr(Bytes(bytes));
+  return Multiaddr(bytes.bytes());
 }
 
 Result<Multiaddr> Multiaddr::decode(Bytes in) {

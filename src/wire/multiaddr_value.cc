@@ -18,6 +18,7 @@
 #include "wire/multibase.h"
 #include "wire/multihash.h"
 #include "wire/quote.h"
+#include "wire/varint.h"
 
 namespace kith::wire {
 namespace {
@@ -47,12 +48,12 @@ uint64_t read_big_endian(Bytes bytes) {
   return v;
 }
 
-void append_big_endian(ByteVector& out, uint64_t v, size_t size) {
+void append_big_endian(AddressBuffer& out, uint64_t v, size_t size) {
   while (size-- > 0) out.push_back(static_cast<uint8_t>(v >> (8 * size)));
 }
 
 // A decimal number of `size` bytes. `what` names it in the error.
-Status parse_number(const char* what, std::string_view text, size_t size, ByteVector& out) {
+Status parse_number(const char* what, std::string_view text, size_t size, AddressBuffer& out) {
   const uint64_t max = ~uint64_t{0} >> (64 - 8 * size);
   const bool digits = !text.empty() && std::all_of(text.begin(), text.end(),
                                                    [](char c) { return c >= '0' && c <= '9'; });
@@ -81,7 +82,7 @@ Status check_onion(Bytes value) {
   return {};
 }
 
-Status parse_onion(std::string_view text, size_t host_bytes, ByteVector& out) {
+Status parse_onion(std::string_view text, size_t host_bytes, AddressBuffer& out) {
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos) return fault(quote(text) + " has no port");
   const size_t host_chars = host_bytes * 8 / 5;
@@ -91,7 +92,7 @@ Status parse_onion(std::string_view text, size_t host_bytes, ByteVector& out) {
   }
   const Result<ByteVector> host = decode_base(Base::kBase32, text.substr(0, colon));
   if (!host.ok()) return fault(host.error());
-  append(out, *host);
+  out.append(*host);
   return parse_number("port", text.substr(colon + 1), 2, out);
 }
 
@@ -113,14 +114,14 @@ Status check_garlic32(Bytes value) {
 
 // I2P's base64 is padded, unlike every other text in a multiaddr. Stray last bits are ignored in
 // both forms, as the test vectors of go-multiaddr have them.
-Status parse_garlic64(std::string_view text, ByteVector& out) {
+Status parse_garlic64(std::string_view text, AddressBuffer& out) {
   if (text.size() % 4 != 0) {
     return fault(std::to_string(text.size()) + " characters are no whole number of groups of four");
   }
   for (int i = 0; i < 2 && text.ends_with('='); ++i) text.remove_suffix(1);
   const Result<ByteVector> bytes = decode_bit_groups(kBase64Garlic, text, TrailingBits::kIgnored);
   if (!bytes.ok()) return fault(bytes.error());
-  append(out, *bytes);
+  out.append(*bytes);
   return {};
 }
 
@@ -129,10 +130,10 @@ void append_garlic64(Bytes value, std::string& out) {
   out.append((3 - value.size() % 3) % 3, '=');
 }
 
-Status parse_garlic32(std::string_view text, ByteVector& out) {
+Status parse_garlic32(std::string_view text, AddressBuffer& out) {
   const Result<ByteVector> bytes = decode_bit_groups(kBase32Garlic, text, TrailingBits::kIgnored);
   if (!bytes.ok()) return fault(bytes.error());
-  append(out, *bytes);
+  out.append(*bytes);
   return {};
 }
 
@@ -146,11 +147,12 @@ Status check_peer_id(Bytes value) {
 
 // A peer id is a bare base58btc multihash or a CID of type libp2p-key (peer-ids.md, "String
 // representation").
-Status parse_peer_id(std::string_view text, ByteVector& out) {
+Status parse_peer_id(std::string_view text, AddressBuffer& out) {
   if (text.starts_with("Qm") || text.starts_with('1')) {
-    const Result<ByteVector> bytes = decode_base(Base::kBase58Btc, text);
+    NumberRoom room;
+    const Result<Bytes> bytes = decode_base58(text, room);
     if (!bytes.ok()) return fault(bytes.error());
-    append(out, *bytes);
+    out.append(*bytes);
     return {};
   }
   const Result<Cid> cid = Cid::parse(text);
@@ -159,7 +161,7 @@ Status parse_peer_id(std::string_view text, ByteVector& out) {
     return fault("the content type of " + quote(text) + " is " + std::to_string(cid->codec()) +
                  ", not libp2p-key");
   }
-  append(out, cid->multihash());
+  out.append(cid->multihash());
   return {};
 }
 
@@ -169,10 +171,10 @@ Status check_certhash(Bytes value) {
   return {};
 }
 
-Status parse_certhash(std::string_view text, ByteVector& out) {
+Status parse_certhash(std::string_view text, AddressBuffer& out) {
   const Result<ByteVector> bytes = decode_multibase(text);
   if (!bytes.ok()) return fault(bytes.error());
-  append(out, *bytes);
+  out.append(*bytes);
   return {};
 }
 
@@ -184,7 +186,7 @@ Status check_unix(Bytes value) {
   return {};
 }
 
-Status parse_http_path(std::string_view text, ByteVector& out) {
+Status parse_http_path(std::string_view text, AddressBuffer& out) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
       out.push_back(static_cast<uint8_t>(text[i]));
@@ -217,14 +219,14 @@ void append_http_path(Bytes value, std::string& out) {
 
 template <size_t kSize>
 Status parse_ip(std::string_view text, bool (*parse)(std::string_view, std::span<uint8_t, kSize>),
-                const char* what, ByteVector& out) {
+                const char* what, AddressBuffer& out) {
   std::array<uint8_t, kSize> address;
   if (!parse(text, address)) return fault(quote(text) + " is not an " + what + " address");
-  append(out, address);
+  out.append(address);
   return {};
 }
 
-Status parse_unchecked(const Protocol& protocol, std::string_view text, ByteVector& out) {
+Status parse_unchecked(const Protocol& protocol, std::string_view text, AddressBuffer& out) {
   switch (protocol.code) {
     case proto::kIp4:
       return parse_ip<4>(text, parse_ip4, "IPv4", out);
@@ -254,12 +256,31 @@ Status parse_unchecked(const Protocol& protocol, std::string_view text, ByteVect
     case proto::kHttpPath:
       return parse_http_path(text, out);
     default:  // names and paths stand for themselves
-      append(out, text);
+      out.append(as_bytes(text));
       return {};
   }
 }
 
 }  // namespace
+
+void AddressBuffer::append(Bytes bytes) {
+  if (size_ < bytes_.size()) {
+    const size_t n = std::min(bytes.size(), bytes_.size() - size_);
+    std::copy_n(bytes.begin(), n, bytes_.begin() + static_cast<std::ptrdiff_t>(size_));
+  }
+  size_ += bytes.size();
+}
+
+void AddressBuffer::insert_varint(size_t at, uint64_t value) {
+  const size_t n = varint_size(value);
+  const size_t end = size_;
+  size_ += n;
+  if (is_too_large()) return;
+  const auto moved = bytes_.begin() + static_cast<std::ptrdiff_t>(at);
+  std::copy_backward(moved, bytes_.begin() + static_cast<std::ptrdiff_t>(end),
+                     bytes_.begin() + static_cast<std::ptrdiff_t>(size_));
+  write_varint(MutableBytes(bytes_).subspan(at), value);
+}
 
 Status check_value(const Protocol& protocol, Bytes value) {
   if (protocol.size_bits >= 0 && value.size() * 8 != static_cast<size_t>(protocol.size_bits)) {
@@ -294,10 +315,11 @@ Status check_value(const Protocol& protocol, Bytes value) {
   }
 }
 
-Status parse_value(const Protocol& protocol, std::string_view text, ByteVector& out) {
+Status parse_value(const Protocol& protocol, std::string_view text, AddressBuffer& out) {
   const size_t start = out.size();
   KITH_TRY(parse_unchecked(protocol, text, out));
-  return check_value(protocol, Bytes(out).subspan(start));
+  if (out.is_too_large()) return {};
+  return check_value(protocol, out.bytes().subspan(start));
 }
 
 void append_value(const Protocol& protocol, Bytes value, std::string& out) {

@@ -1,7 +1,6 @@
 // Multibase. Spec: multiformats/multibase.
 #include "wire/multibase.h"
 
-#include "wire/alphabet.h"
 #include "wire/quote.h"
 
 namespace kith::wire {
@@ -75,6 +74,10 @@ Result<ByteVector> decode_base(Base base, std::string_view text) {
   KITH_CHECK(row != nullptr);
   if (row->method == Method::kNumber) return decode_number(row->alphabet, text);
   return decode_bit_groups(row->alphabet, text, TrailingBits::kMustBeZero);
+}
+
+Result<Bytes> decode_base58(std::string_view text, NumberRoom& room) {
+  return decode_number(find_row(static_cast<char>(Base::kBase58Btc))->alphabet, text, room);
 }
 
 Result<ByteVector> decode_multibase(std::string_view text, Base* out_base) {

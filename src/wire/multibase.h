@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "wire/alphabet.h"
 
 namespace kith::wire {
 
@@ -38,5 +39,8 @@ Result<ByteVector> decode_multibase(std::string_view text, Base* out_base = null
 // encode_base and decode_base are the same without the prefix character.
 std::string encode_base(Base base, Bytes bytes);
 Result<ByteVector> decode_base(Base base, std::string_view text);
+
+// decode_base58 decodes base58btc without allocating: into the front of `room`, which it returns.
+Result<Bytes> decode_base58(std::string_view text, NumberRoom& room);
 
 }  // namespace kith::wire

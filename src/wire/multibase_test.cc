@@ -131,6 +131,21 @@ TEST(Multibase, HoldsTheLimitOfBigNumbers) {
       decode_multibase("u" + std::string(1 << 20, 'A')).ok());  // linear, so without a limit here
 }
 
+TEST(Multibase, DecodesBase58IntoTheRoomOfItsCaller) {
+  NumberRoom room;
+  for (const size_t num_zeros : {0, 1, 200}) {
+    ByteVector bytes(num_zeros);
+    append(bytes, "yes mani !");
+    const Result<Bytes> r = decode_base58(encode_base(Base::kBase58Btc, bytes), room);
+    ASSERT_TRUE(r.ok()) << r.error().to_string();
+    EXPECT_TRUE(equal(*r, bytes)) << num_zeros;
+    EXPECT_EQ(r->data(), room.data());
+  }
+  EXPECT_EQ(decode_base58(std::string(limits::kBigNumberTextBytes, '1'), room)->size(),
+            room.size());
+  EXPECT_EQ(decode_base58("0", room).status(), KITH_ERR_MALFORMED);
+}
+
 TEST(MultibaseDeathTest, RefusesToWriteTooBigANumber) {
   EXPECT_DEATH(encode_multibase(Base::kBase58Btc, ByteVector(limits::kBigNumberBytes + 1)),
                "invariant");

@@ -3,6 +3,7 @@
 
 mod stack;
 mod streams;
+mod usage;
 mod workload;
 
 use std::{collections::HashMap, process};
@@ -10,7 +11,7 @@ use std::{collections::HashMap, process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 const USAGE: &str = "\
-usage: peer serve [--listen ADDRESS]
+usage: peer serve [--listen ADDRESS] [key=value...]
        peer run ADDRESS SCENARIO [key=value...]
 ";
 
@@ -20,6 +21,9 @@ pub struct Options(HashMap<String, String>);
 impl Options {
     pub fn number(&self, key: &str, otherwise: u64) -> u64 {
         self.0.get(key).and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+    }
+    pub fn word(&self, key: &str, otherwise: &'static str) -> &str {
+        self.0.get(key).map_or(otherwise, String::as_str)
     }
 }
 
@@ -40,7 +44,7 @@ async fn main() {
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["serve"] => serve(&listen).await,
+        ["serve"] => serve(&listen, &options).await,
         ["run", address, scenario] => workload::run(address, scenario, &options).await,
         _ => {
             eprint!("{USAGE}");
@@ -54,24 +58,24 @@ async fn main() {
     process::exit(0);
 }
 
-async fn serve(listen: &str) -> Result<(), String> {
-    let (_stack, address) = stack::Stack::serve(listen).await?;
-    let cpu = workload::cpu_seconds();
+async fn serve(listen: &str, options: &Options) -> Result<(), String> {
+    let (_stack, address) = stack::Stack::serve(listen, options).await?;
+    let cpu = usage::cpu_seconds();
     println!("{{\"event\":\"listening\",\"addr\":\"{address}\"}}");
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         if line == "rss" {
             println!(
                 "{{\"event\":\"rss\",\"rss_kb\":{},\"cpu_s\":{:.6}}}",
-                workload::status_kb("VmRSS:"),
-                workload::cpu_seconds() - cpu
+                usage::status_kb("VmRSS:"),
+                usage::cpu_seconds() - cpu
             );
         }
     }
     println!(
         "{{\"event\":\"usage\",\"cpu_s\":{:.6},\"peak_rss_kb\":{}}}",
-        workload::cpu_seconds() - cpu,
-        workload::status_kb("VmHWM:")
+        usage::cpu_seconds() - cpu,
+        usage::status_kb("VmHWM:")
     );
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The two stacks behind one face: rust-libp2p, and quinn with libp2p's TLS.
 
-use std::{collections::HashMap, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{
@@ -8,18 +8,23 @@ use futures::{
     io::{ReadHalf, WriteHalf},
 };
 use libp2p::{
-    Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, identify,
+    Multiaddr, PeerId, Stream, StreamProtocol, Swarm, SwarmBuilder, Transport,
+    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
+    identify,
     identity::Keypair,
     multiaddr::Protocol,
+    noise,
     swarm::{ConnectionId, NetworkBehaviour, SwarmEvent, dial_opts::DialOpts},
+    tcp, tls, yamux,
 };
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{streams, workload};
+use crate::{Options, streams, workload};
 
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/kith/bench/1.0.0");
 const BUFFER_BYTES: usize = 256 << 10;
+const SMALL_BYTES: usize = 64;
 
 /// Reader is the receiving half of a stream.
 pub enum Reader {
@@ -31,6 +36,13 @@ impl Reader {
     /// Reads what is there, at least a byte and at most `max`, and gives it to `take`; 0 at the end.
     pub async fn read(&mut self, max: usize, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
         match self {
+            // An idle stream, which waits for a header, keeps no buffer.
+            Reader::Libp2p(stream, _) if max <= SMALL_BYTES => {
+                let mut small = [0; SMALL_BYTES];
+                let n = stream.read(&mut small[..max]).await?;
+                take(&small[..n]);
+                Ok(n)
+            }
             Reader::Libp2p(stream, buffer) => {
                 if buffer.is_empty() {
                     buffer.resize(max.clamp(4096, BUFFER_BYTES), 0);
@@ -133,7 +145,7 @@ struct Behaviour {
 
 impl Stack {
     /// Starts a node that listens on `listen`, a multiaddr or quic://HOST:PORT; returns its address.
-    pub async fn serve(listen: &str) -> Result<(Stack, String), String> {
+    pub async fn serve(listen: &str, options: &Options) -> Result<(Stack, String), String> {
         if let Some(address) = listen.strip_prefix("quic://") {
             let endpoint = endpoint(address)?;
             tokio::spawn(accept(endpoint.clone()));
@@ -141,17 +153,17 @@ impl Stack {
             return Ok((Stack::Quinn(endpoint), format!("quic://{address}")));
         }
         let (address_tx, mut addresses) = mpsc::unbounded_channel();
-        let (stack, peer) = libp2p_node(Some(listen), address_tx)?;
+        let (stack, peer) = libp2p_node(Some(listen), address_tx, options)?;
         let address = addresses.recv().await.ok_or("the node ended")?;
         Ok((stack, format!("{address}/p2p/{peer}")))
     }
 
     /// Starts a node that can dial `remote`.
-    pub fn dialer(remote: &str) -> Result<Stack, String> {
+    pub fn dialer(remote: &str, options: &Options) -> Result<Stack, String> {
         if remote.starts_with("quic://") {
             return Ok(Stack::Quinn(endpoint("127.0.0.1:0")?));
         }
-        Ok(libp2p_node(None, mpsc::unbounded_channel().0)?.0)
+        Ok(libp2p_node(None, mpsc::unbounded_channel().0, options)?.0)
     }
 
     /// Makes a new connection.
@@ -180,6 +192,7 @@ impl Stack {
 fn libp2p_node(
     listen: Option<&str>,
     listening: mpsc::UnboundedSender<Multiaddr>,
+    options: &Options,
 ) -> Result<(Stack, PeerId), String> {
     let (behaviour, control) = streams::new(vec![(PROTOCOL, |stream| {
         let (reader, writer) = halves(stream);
@@ -188,6 +201,8 @@ fn libp2p_node(
     let mut swarm = SwarmBuilder::with_existing_identity(Keypair::generate_ed25519())
         .with_tokio()
         .with_quic()
+        .with_other_transport(|key| tcp_transport(key, options.word("security", "tls")))
+        .map_err(text)?
         .with_behaviour(|key| Behaviour {
             streams: behaviour,
             identify: identify::Behaviour::new(identify::Config::new(
@@ -209,6 +224,20 @@ fn libp2p_node(
     let (commands, inbox) = mpsc::unbounded_channel();
     tokio::spawn(drive(swarm, inbox, listening));
     Ok((Stack::Libp2p(control, commands), peer))
+}
+
+/// TCP with yamux and one way to secure it.
+fn tcp_transport(
+    key: &Keypair,
+    security: &str,
+) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
+    let pipe = tcp::tokio::Transport::new(tcp::Config::default()).upgrade(Version::V1Lazy);
+    let muxer = yamux::Config::default();
+    Ok(match security {
+        "noise" => pipe.authenticate(noise::Config::new(key)?).multiplex(muxer).boxed(),
+        "tls" => pipe.authenticate(tls::Config::new(key)?).multiplex(muxer).boxed(),
+        _ => return Err("security is noise or tls".into()),
+    })
 }
 
 async fn drive(
@@ -261,13 +290,13 @@ fn endpoint(listen: &str) -> Result<quinn::Endpoint, String> {
         .receive_window(15_000_000u32.into())
         .keep_alive_interval(Some(Duration::from_secs(5)));
     let transport = Arc::new(transport);
-    let tls = libp2p_tls::make_server_config(&key).map_err(text)?;
-    let tls = Arc::new(QuicServerConfig::try_from(tls).map_err(text)?);
-    let mut server = quinn::ServerConfig::with_crypto(tls);
+    let crypto = tls::make_server_config(&key).map_err(text)?;
+    let crypto = Arc::new(QuicServerConfig::try_from(crypto).map_err(text)?);
+    let mut server = quinn::ServerConfig::with_crypto(crypto);
     server.transport = transport.clone();
-    let tls = libp2p_tls::make_client_config(&key, None).map_err(text)?;
-    let tls = Arc::new(QuicClientConfig::try_from(tls).map_err(text)?);
-    let mut client = quinn::ClientConfig::new(tls);
+    let crypto = tls::make_client_config(&key, None).map_err(text)?;
+    let crypto = Arc::new(QuicClientConfig::try_from(crypto).map_err(text)?);
+    let mut client = quinn::ClientConfig::new(crypto);
     client.transport_config(transport);
     let mut endpoint =
         quinn::Endpoint::server(server, listen.parse().map_err(text)?).map_err(text)?;

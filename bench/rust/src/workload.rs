@@ -2,16 +2,21 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use futures::{StreamExt, stream::FuturesUnordered};
+use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::{
     Options,
     stack::{Reader, Session, Stack, Writer},
+    usage::{cpu_seconds, status_kb},
 };
 
 const HEADER_BYTES: usize = 16;
@@ -68,7 +73,9 @@ pub async fn respond(mut reader: Reader, mut writer: Writer) -> io::Result<()> {
         skip(&mut reader, number(0) & !LAST).await?;
         write_zeros(&mut writer, number(8)).await?;
         if number(0) & LAST != 0 {
-            return writer.finish().await;
+            writer.finish().await?;
+            // A stream that is dropped before its end has been read tells the peer to stop.
+            return reader.read(1, |_| ()).await.map(|_| ());
         }
         writer.flush().await?;
     }
@@ -123,9 +130,10 @@ fn latency(mut values: Vec<Duration>, unit: f64, name: &str) -> String {
     values.sort();
     let at = |p: f64| values[(p * (values.len() - 1) as f64 + 0.5) as usize].as_secs_f64() * unit;
     format!(
-        "\"p50_{name}\":{:.3},\"p99_{name}\":{:.3},\"max_{name}\":{:.3}",
+        "\"p50_{name}\":{:.3},\"p99_{name}\":{:.3},\"p999_{name}\":{:.3},\"max_{name}\":{:.3}",
         at(0.5),
         at(0.99),
+        at(0.999),
         at(1.0)
     )
 }
@@ -136,13 +144,15 @@ async fn connections(stack: &Stack, remote: &str, count: usize) -> Result<Vec<Se
 }
 
 pub async fn run(remote: &str, scenario: &str, options: &Options) -> Result<(), String> {
-    let stack = Arc::new(Stack::dialer(remote)?);
+    let stack = Arc::new(Stack::dialer(remote, options)?);
     match scenario {
         "upload" | "download" | "both" => bulk(&stack, remote, scenario, options).await,
         "request" => requests(&stack, remote, options).await,
         "pingpong" => pingpong(&stack, remote, options).await,
+        "beside" => beside(&stack, remote, options).await,
         "connect" => connects(&stack, remote, options).await,
         "idle" => idle(&stack, remote, options).await,
+        "idle-streams" => idle_streams(&stack, remote, options).await,
         _ => Err("no such scenario".into()),
     }
 }
@@ -219,6 +229,23 @@ async fn batch(
     Ok(all)
 }
 
+/// A message there and back on a stream that is open: how long it took.
+async fn ping(
+    reader: &mut Reader,
+    writer: &mut Writer,
+    message: &Bytes,
+    down: u64,
+) -> Result<Duration, String> {
+    let start = Instant::now();
+    let work = async {
+        writer.write(message.clone()).await?;
+        writer.flush().await?;
+        skip(reader, down).await
+    };
+    work.await.map_err(|error| error.to_string())?;
+    Ok(start.elapsed())
+}
+
 async fn pingpong(stack: &Stack, remote: &str, o: &Options) -> Result<(), String> {
     let (n, size) = (o.number("n", 20_000), o.number("size", 64));
     let message = whole_message(size, size, false);
@@ -232,18 +259,46 @@ async fn pingpong(stack: &Stack, remote: &str, o: &Options) -> Result<(), String
             latencies.clear();
             meter = Meter::start();
         }
-        let start = Instant::now();
-        let work = async {
-            writer.write(message.clone()).await?;
-            writer.flush().await?;
-            skip(&mut reader, size).await
-        };
-        work.await.map_err(|error| error.to_string())?;
-        latencies.push(start.elapsed());
+        latencies.push(ping(&mut reader, &mut writer, &message, size).await?);
     }
     meter.report("pingpong", |seconds| {
         let rate = n as f64 / seconds;
         format!("\"n\":{n},\"req_s\":{rate:.1},{}", latency(latencies, 1e6, "us"))
+    });
+    Ok(())
+}
+
+async fn upload_without_end(mut writer: Writer, moved: Arc<AtomicU64>) -> io::Result<()> {
+    writer.write(Bytes::copy_from_slice(&header(1 << 50, 1, true))).await?;
+    loop {
+        write_zeros(&mut writer, CHUNK_BYTES as u64).await?;
+        moved.fetch_add(CHUNK_BYTES as u64, Relaxed);
+    }
+}
+
+/// Messages there and back on one stream while another, of the same connection, uploads without end.
+async fn beside(stack: &Stack, remote: &str, o: &Options) -> Result<(), String> {
+    let (seconds, size) = (o.number("seconds", 3), o.number("size", 64));
+    let message = whole_message(size, size, false);
+    let session = connections(stack, remote, 1).await?.remove(0);
+    let moved = Arc::new(AtomicU64::new(0));
+    let (_unread, bulk) = session.open().await?;
+    tokio::spawn(upload_without_end(bulk, moved.clone()));
+    let (mut reader, mut writer) = session.open().await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (meter, before) = (Meter::start(), moved.load(Relaxed));
+    let mut latencies = Vec::new();
+    while meter.0.elapsed() < Duration::from_secs(seconds) {
+        latencies.push(ping(&mut reader, &mut writer, &message, size).await?);
+    }
+    let bytes = moved.load(Relaxed) - before;
+    if bytes == 0 {
+        return Err("the upload stood still".into());
+    }
+    meter.report("beside", |seconds| {
+        let (rate, count) = (bytes as f64 * 8e-9 / seconds, latencies.len());
+        let latency = latency(latencies, 1e6, "us");
+        format!("\"gbit_s\":{rate:.4},\"pings\":{count},{latency}")
     });
     Ok(())
 }
@@ -301,17 +356,34 @@ async fn idle(stack: &Stack, remote: &str, o: &Options) -> Result<(), String> {
     Ok(())
 }
 
-pub fn cpu_seconds() -> f64 {
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    unsafe { libc::getrusage(libc::RUSAGE_SELF, &mut usage) };
-    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
-
-/// A field of /proc/self/status in KiB. Not getrusage's maximum, which remembers the process before
-/// exec.
-pub fn status_kb(field: &str) -> i64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-    line.split_whitespace().next().and_then(|kb| kb.parse().ok()).unwrap_or(0)
+/// Opens `conns` connections, says so, and after a line of stdin `streams` streams on each, which it
+/// keeps.
+async fn idle_streams(stack: &Stack, remote: &str, o: &Options) -> Result<(), String> {
+    let (conns, streams) = (o.number("conns", 100), o.number("streams", 100));
+    let settle = Duration::from_secs(o.number("settle", 3));
+    let message = whole_message(0, 1, false);
+    let sessions = connections(stack, remote, conns as usize).await?;
+    tokio::time::sleep(settle).await;
+    println!("{{\"event\":\"connected\"}}");
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    let _ = lines.next_line().await;
+    let before = status_kb("VmRSS:");
+    let meter = Meter::start();
+    let mut open = Vec::new();
+    for session in &sessions {
+        for _ in 0..streams {
+            let (mut reader, mut writer) = session.open().await?;
+            ping(&mut reader, &mut writer, &message, 1).await?;
+            open.push((reader, writer));
+        }
+    }
+    tokio::time::sleep(settle).await;
+    let after = status_kb("VmRSS:");
+    meter.report("idle-streams", |_| {
+        let all = conns * streams;
+        let each = (after - before) as f64 * 1024.0 / all as f64;
+        format!("\"streams\":{all},\"bytes_per_stream\":{each:.1}")
+    });
+    while let Ok(Some(_)) = lines.next_line().await {}
+    Ok(())
 }

@@ -78,7 +78,7 @@ TEST(IpPorts, WildcardsOfBothFamiliesShareAPort) {
   if (!has_ipv6()) GTEST_SKIP() << "no IPv6";
   auto a = TestNode::create({}, {"/ip4/0.0.0.0/udp/0/quic-v1"});
   const std::string port = port_of(*a);
-  const Status s = a->host().swarm().listen(at("/ip6/::", port));
+  const auto s = a->host().swarm().listen(at("/ip6/::", port));
   ASSERT_TRUE(s.ok()) << s.error().to_string();
   auto b = TestNode::create({}, {}, &a->runtime());
   for (const char* host : {"/ip4/127.0.0.1", "/ip6/::1"}) {

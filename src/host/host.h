@@ -26,6 +26,7 @@ struct HostConfig {
   service::IdentifyConfig identify;
   transport::quic::QuicConfig quic;
   transport::tcp::TcpConfig tcp;
+  transport::AdmissionConfig inbound;  // for all transports together
   bool serve_ping = true;
   bool serve_perf = false;  // lets anybody make us send as much as they like
   LogSink* log = nullptr;   // borrowed for the life of the host

@@ -94,9 +94,12 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
     if (!runtime.ok()) return say(runtime.error());
     runtime_ = std::move(runtime).value();
     host::HostConfig config;
-    config.quic.max_inbound_connections = 100'000;
-    config.tcp.upgrade.max_inbound_connections = 100'000;
     if (!set_security(config.tcp.upgrade)) return false;
+    config.inbound = {.max_connections = 100'000,
+                      .max_handshakes = limits::kInboundHandshakes,
+                      .max_per_address = 0,
+                      .burst = 0,
+                      .max_per_peer = 0};
     config.quic.max_verified_certificates =
         number(options_, "known_peers", config.quic.max_verified_certificates);
     if (!listen.empty()) {

@@ -28,7 +28,7 @@ const char* const kPeerIdAsCid = "bafzbeigvf25ytwc3akrijfecaotc74udrhcxzh2cx3we5
 std::unique_ptr<ChildProcess> start(std::vector<std::string> words) {
   words.insert(words.begin(), KITH_PROGRAM);
   // Our own standard error would fill with the messages that the tests provoke.
-  return ChildProcess::spawn(words, {.environment = {"KITH_KEY="}, .is_quiet = true});
+  return ChildProcess::spawn(words, {.environment = {"KITH_KEY=", "KITH_PSK="}, .is_quiet = true});
 }
 
 struct Output {
@@ -76,7 +76,7 @@ class Cli : public testing::Test {
     words.insert(words.begin(),
                  {"/bin/sh", "-c", R"(to="$1"; shift; exec "$@" 2>"$to")", "sh", to, KITH_PROGRAM});
     Output out;
-    const auto child = ChildProcess::spawn(words, {.environment = {"KITH_KEY="}});
+    const auto child = ChildProcess::spawn(words, {.environment = {"KITH_KEY=", "KITH_PSK="}});
     if (!child) return out;
     while (child->read_line(kPatience)) {
     }
@@ -430,6 +430,78 @@ TEST_F(Cli, SumsUpAnInterruptedMeasurement) {
   EXPECT_GT(run["uploadBytes"], 0);
   EXPECT_EQ(perf->read_event("summary", kPatience)["error"], "interrupted");
   EXPECT_EQ(perf->wait(kPatience), (Exit{128 + SIGINT, 0}));
+}
+
+constexpr const char* kNetworkKey =
+    "/key/swarm/psk/1.0.0/\n/base16/\n"
+    "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n";
+
+class PrivateCli : public Cli {
+ protected:
+  void SetUp() override {
+    Cli::SetUp();
+    write("swarm.key", kNetworkKey);
+  }
+  void write(const char* name, const std::string& text) {
+    std::ofstream(path(name)) << text;
+    ASSERT_EQ(chmod(path(name).c_str(), 0600), 0);
+  }
+  // Starts a member of the network; its first address in `address_`.
+  void listen_privately(const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"listen", "--psk", path("swarm.key")};
+    words.insert(words.end(), more.begin(), more.end());
+    listener_ = start(words);
+    ASSERT_TRUE(listener_);
+    address_ = listener_->read_line(kPatience).value_or("nothing was printed");
+  }
+};
+
+TEST_F(PrivateCli, OnlyWhoHasTheKeyIsAnswered) {
+  listen_privately({"--listen", "/ip4/127.0.0.1/tcp/0"});
+  const Output member = run({"ping", "--count", "1", "--psk", path("swarm.key"), address_});
+  EXPECT_EQ(member.code, 0) << member.text;
+  EXPECT_EQ(run({"ping", "--count", "1", "--timeout", "1", address_}).code, 1);
+  write("other.key", std::string(kNetworkKey).replace(40, 2, "ff"));
+  EXPECT_EQ(run({"ping", "--count", "1", "--psk", path("other.key"), address_}).code, 1);
+}
+
+TEST_F(PrivateCli, ListensOnTcpByItself) {
+  listen_privately({});
+  EXPECT_NE(address_.find("/tcp/"), std::string::npos) << address_;
+}
+
+TEST_F(PrivateCli, SaysThatQuicIsOff) {
+  const Output out = run_for_errors(
+      {"listen", "--psk", path("swarm.key"), "--listen", "/ip4/127.0.0.1/udp/0/quic-v1"});
+  EXPECT_EQ(out.code, 1);
+  EXPECT_NE(out.text.find("QUIC is off in a private network"), std::string::npos) << out.text;
+}
+
+TEST_F(PrivateCli, SaysWhatIsWrongWithAKeyFile) {
+  write("bad.key", "/key/swarm/psk/1.0.0/\n/base16/\n0011\n");
+  write("empty.key", "");
+  for (const auto& [file, why] :
+       {std::pair("bad.key", "32 bytes"), std::pair("empty.key", "is empty"),
+        std::pair("none.key", "No such file")}) {
+    const Output out = run_for_errors({"ping", "--psk", path(file), "/ip4/127.0.0.1/tcp/1"});
+    EXPECT_EQ(out.code, 1) << file;
+    EXPECT_NE(out.text.find(file), std::string::npos) << out.text;
+    EXPECT_NE(out.text.find(why), std::string::npos) << out.text;
+  }
+}
+
+TEST_F(Cli, ChoosesWhatTcpIsMadeOf) {
+  listener_ = start({"listen", "--listen", "/ip4/127.0.0.1/tcp/0", "--security", "/noise",
+                     "--muxer", "/mplex/6.7.0"});
+  ASSERT_TRUE(listener_);
+  address_ = listener_->read_line(kPatience).value_or("");
+  EXPECT_EQ(run({"ping", "--count", "1", address_}).code, 1);  // no mplex
+  const Output both =
+      run({"ping", "--count", "1", "--muxer", "/yamux/1.0.0,/mplex/6.7.0", address_});
+  EXPECT_EQ(both.code, 0) << both.text;
+  const Output out = run_for_errors({"ping", "--muxer", "/spdy/3.1.0", address_});
+  EXPECT_EQ(out.code, 1);
+  EXPECT_NE(out.text.find("'/spdy/3.1.0' is not one of those known"), std::string::npos);
 }
 
 }  // namespace

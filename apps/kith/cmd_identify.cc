@@ -14,7 +14,7 @@ namespace {
 
 struct IdentifyOptions {
   std::string address;
-  std::string key_file;
+  NodeOptions node;
   double timeout = 10;
   bool json = false;
 };
@@ -52,7 +52,7 @@ void print_list(std::string_view title, const std::vector<std::string>& values) 
 int identify(const IdentifyOptions& o, int verbosity) {
   const Address address = parse_address_argument(o.address);
   Answer answer;
-  Node node(o.key_file, verbosity, &answer);
+  Node node(o.node, verbosity, &answer);
   answer.node = &node;
   kith_connection* c = node.connect(address, to_milliseconds(o.timeout));
   if (!node.wait([&] { return answer.done(); }, to_milliseconds(o.timeout))) {
@@ -94,7 +94,7 @@ void add_identify_command(Program& program) {
       ->add_option("MADDR", o->address, "Where the node listens; /p2p/ID at the end is optional")
       ->required()
       ->type_name("");
-  add_key(identify_command, &o->key_file);
+  add_node_options(identify_command, &o->node);
   add_timeout(identify_command, &o->timeout,
               "Give up on connecting, and on the answer, after this");
   add_json(identify_command, &o->json, "Print one JSON object");

@@ -16,7 +16,7 @@ namespace {
 
 struct ListenOptions {
   std::vector<std::string> listen;
-  std::string key_file;
+  NodeOptions node;
   uint32_t loops = 1;
   bool perf = false;
   bool json = false;
@@ -59,13 +59,15 @@ void listen_on(const Node& node, const std::string& text) {
   throw Failure(error.message + hint);
 }
 
-// Every IPv4 address of the machine on a free UDP port, and its IPv6 addresses on the same one.
-void listen_everywhere(const Node& node) {
-  listen_on(node, "/ip4/0.0.0.0/udp/0/quic-v1");
+// Every IPv4 address of the machine on a free UDP port, and its IPv6 addresses on the same one; TCP in a private network.
+void listen_everywhere(const Node& node, bool is_private) {
+  const std::string kind = is_private ? "tcp" : "udp";
+  const std::string rest = is_private ? "" : "/quic-v1";
+  listen_on(node, "/ip4/0.0.0.0/" + kind + "/0" + rest);
   const std::vector<std::string> v4 = node.addresses();
-  const std::string port = v4.empty() ? "0" : parse_address(v4.front()).value_of("udp");
+  const std::string port = v4.empty() ? "0" : parse_address(v4.front()).value_of(kind);
   try {
-    listen_on(node, "/ip6/::/udp/" + port + "/quic-v1");
+    listen_on(node, "/ip6/::/" + kind + "/" + port + rest);
   } catch (const Failure& f) {
     spdlog::info("not on IPv6: {}", f.what());
   }
@@ -78,10 +80,10 @@ int serve(const ListenOptions& o, int verbosity) {
     }
   }
   Events events;
-  Node node(o.key_file, verbosity, o.json ? &events : nullptr,
+  Node node(o.node, verbosity, o.json ? &events : nullptr,
             o.perf ? Serve::kPingAndPerf : Serve::kPing, o.loops);
   for (const std::string& text : o.listen) listen_on(node, text);
-  if (o.listen.empty()) listen_everywhere(node);
+  if (o.listen.empty()) listen_everywhere(node, !o.node.network_key_file.empty());
   const std::vector<std::string> addresses = node.addresses();
   if (o.json) {
     print_event({{"event", "listening"}, {"peer_id", node.peer_id()}, {"addrs", addresses}});
@@ -106,7 +108,7 @@ void add_listen_command(Program& program) {
   listen
       ->add_option("--listen", o->listen,
                    "Where to listen; may come more than once. Port 0: any free one.\n"
-                   "[all addresses of the machine, one free UDP port]")
+                   "[all addresses of the machine, one free UDP port; TCP with --psk]")
       ->type_name("MADDR");
   listen->add_flag("--perf", o->perf,
                    "Serve /perf/1.0.0 for 'kith perf', too: whoever can reach the node may then\n"
@@ -116,7 +118,7 @@ void add_listen_command(Program& program) {
                    "Event loops to spread connections over, each on a thread [1]")
       ->check(CLI::Range(1, 8))
       ->type_name("N");
-  add_key(listen, &o->key_file);
+  add_node_options(listen, &o->node);
   add_json(listen, &o->json, "Print JSON lines: listening, connected, identified, disconnected");
   listen->footer(
       "Prints the multiaddrs that reach the node, one per line, and serves until Ctrl-C or "

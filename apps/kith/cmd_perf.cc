@@ -34,7 +34,7 @@ constexpr std::chrono::seconds kProgressInterval{1};
 
 struct PerfOptions {
   std::string address;
-  std::string key_file;
+  NodeOptions node;
   std::optional<std::string> upload;
   std::optional<std::string> download;
   std::optional<double> duration;
@@ -374,7 +374,7 @@ int perf(const PerfOptions& o, int verbosity) {
   const Plan plan = plan_of(o);
   // The measurement outlives the node, whose last callbacks go to it.
   std::unique_ptr<Perf> measurement;
-  Node node(o.key_file, verbosity, nullptr);
+  Node node(o.node, verbosity, nullptr);
   measurement = std::make_unique<Perf>(node, o, plan);
   measurement->run(address);
   return kOk;
@@ -401,7 +401,7 @@ void add_perf_command(Program& program) {
       ->type_name("N")
       ->check(CLI::Range(1U, 1'000'000U).description(""))
       ->capture_default_str();
-  add_key(command, &o->key_file);
+  add_node_options(command, &o->node);
   add_timeout(command, &o->timeout, "Give up on connecting, and when nothing moves, after this");
   add_json(command, &o->json, "Print JSON lines: connected, progress, run, summary");
   command->footer(

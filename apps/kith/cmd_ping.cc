@@ -18,7 +18,7 @@ namespace {
 
 struct PingOptions {
   std::string address;
-  std::string key_file;
+  NodeOptions node;
   uint32_t count = 5;
   double interval = 1;
   double timeout = 10;
@@ -159,7 +159,7 @@ int ping(const PingOptions& o, int verbosity) {
   const Address address = parse_address_argument(o.address);
   // The pings outlive the node, whose last callbacks go to them.
   std::unique_ptr<Pings> pings;
-  Node node(o.key_file, verbosity, nullptr);
+  Node node(o.node, verbosity, nullptr);
   pings = std::make_unique<Pings>(node, o);
   return pings->run(address);
 }
@@ -183,7 +183,7 @@ void add_ping_command(Program& program) {
   ping_command->add_flag("--new-stream", o->new_stream,
                          "A stream for each ping: rust-libp2p answers the second ping\n"
                          "of one stream late");
-  add_key(ping_command, &o->key_file);
+  add_node_options(ping_command, &o->node);
   add_timeout(ping_command, &o->timeout, "Give up on connecting, and on each answer, after this");
   add_json(ping_command, &o->json, "Print JSON lines: connected, ping, summary");
   ping_command->footer(

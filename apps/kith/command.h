@@ -7,6 +7,7 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace cli {
 
@@ -57,6 +58,15 @@ inline void add_timeout(CLI::App* command, double* seconds, const char* what) {
       ->check(CLI::Range(0.001, 86400.0).description(""))
       ->capture_default_str();
 }
+
+// What a node is made from.
+struct NodeOptions {
+  std::string key_file;               // none: a fresh key
+  std::string network_key_file;       // none: no private network
+  std::vector<std::string> security;  // of TCP; none: the library's choice
+  std::vector<std::string> muxers;    // the same
+};
+void add_node_options(CLI::App* command, NodeOptions* options);
 
 void add_key_commands(Program& program);
 void add_id_command(Program& program);

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
-#include <vector>
 
 #include "command.h"
 
@@ -22,12 +21,6 @@ constexpr size_t kMaxKeyFileBytes = 16 * 1024;  // RSA with 8192 bits has 4.7 kB
 [[noreturn]] void fail_errno(const std::string& what) {
   throw Failure(what + ": " + std::strerror(errno));
 }
-
-// Overwrites the secret when it goes, whichever way.
-struct Secret {
-  std::vector<uint8_t> bytes;
-  ~Secret() { explicit_bzero(bytes.data(), bytes.size()); }
-};
 
 struct File {
   int fd;
@@ -47,7 +40,7 @@ void read_all(int fd, const std::string& path, Secret* out) {
     size += static_cast<size_t>(n);
   }
   out->bytes.resize(size);
-  if (size > kMaxKeyFileBytes) throw Failure(path + " is too large to be a private key");
+  if (size > kMaxKeyFileBytes) throw Failure(path + " is too large to be a key");
 }
 
 // A hint for the two common other ways of keeping a key.
@@ -100,6 +93,18 @@ void write_new_file(const std::string& path, const Secret& secret) {
 }
 
 }  // namespace
+
+Secret::~Secret() { explicit_bzero(bytes.data(), bytes.size()); }
+
+Secret read_network_key_file(const std::string& path) {
+  const File file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) fail_errno("cannot open " + path);
+  warn_if_shared(file.fd, path);
+  Secret secret;
+  read_all(file.fd, path, &secret);
+  if (secret.bytes.empty()) throw Failure(path + " is empty");
+  return secret;
+}
 
 Key read_key_file(const std::string& path) {
   const bool is_stdin = path == "-";

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kith/identity.h"
 
@@ -12,6 +13,16 @@ struct FreeKey {
   void operator()(kith_key* key) const { kith_key_free(key); }
 };
 using Key = std::unique_ptr<kith_key, FreeKey>;
+
+// A secret that is overwritten when it goes, whichever way.
+struct Secret {
+  std::vector<uint8_t> bytes;
+  Secret() = default;
+  Secret(Secret&&) = default;
+  ~Secret();
+};
+// Reads the key file of a private network, as it is; not empty. Warns when others may read it. Throws Failure.
+Secret read_network_key_file(const std::string& path);
 
 // Reads a key; "-" is stdin. Warns when others may read the file. Throws Failure.
 Key read_key_file(const std::string& path);

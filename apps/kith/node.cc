@@ -58,6 +58,12 @@ PeerInfo read_identify(kith_connection* connection) {
           {said.protocols, said.protocols + said.num_protocols}};
 }
 
+std::vector<const char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<const char*> out;
+  for (const std::string& t : texts) out.push_back(t.c_str());
+  return out;
+}
+
 // What to try after a failed dial.
 std::string dial_hint(kith_status status) {
   switch (status) {
@@ -81,7 +87,27 @@ milliseconds to_milliseconds(double seconds) {
   return milliseconds(std::llround(std::ceil(seconds * 1000)));
 }
 
-Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer, Serve serve,
+void add_node_options(CLI::App* command, NodeOptions* options) {
+  add_key(command, &options->key_file);
+  command
+      ->add_option("--psk", options->network_key_file,
+                   "Key file of a private network (swarm.key): only who has it, too, can connect.\n"
+                   "TCP only; QUIC has no private networks")
+      ->envname("KITH_PSK")
+      ->type_name("FILE");
+  command
+      ->add_option("--security", options->security,
+                   "What secures TCP, best first [/tls/1.0.0,/noise]")
+      ->delimiter(',')
+      ->type_name("IDS");
+  command
+      ->add_option("--muxer", options->muxers,
+                   "What multiplexes TCP, best first [/yamux/1.0.0]; there is /mplex/6.7.0, too")
+      ->delimiter(',')
+      ->type_name("IDS");
+}
+
+Node::Node(const NodeOptions& options, int verbosity, NodeObserver* observer, Serve serve,
            uint32_t num_loops)
     : observer_(observer) {
   kith_runtime_config config;
@@ -92,7 +118,7 @@ Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer, S
   g_runtime = runtime_;
   catch_signals();
   try {
-    start_host(key_file, verbosity, serve);
+    start_host(options, verbosity, serve);
   } catch (...) {
     g_runtime = nullptr;
     kith_runtime_free(runtime_);
@@ -100,17 +126,30 @@ Node::Node(const std::string& key_file, int verbosity, NodeObserver* observer, S
   }
 }
 
-void Node::start_host(const std::string& key_file, int verbosity, Serve serve) {
+void Node::start_host(const NodeOptions& options, int verbosity, Serve serve) {
   Key key;
-  if (!key_file.empty()) key = read_key_file(key_file);
+  if (!options.key_file.empty()) key = read_key_file(options.key_file);
+  const std::string& network_file = options.network_key_file;
+  const Secret network_key = network_file.empty() ? Secret() : read_network_key_file(network_file);
+  const std::vector<const char*> security = pointers_to(options.security);
+  const std::vector<const char*> muxers = pointers_to(options.muxers);
   kith_host_config config;
   kith_host_config_init(&config);
   config.key = key.get();
   config.handler = handler();
+  if (!network_key.bytes.empty()) config.network_key = network_key.bytes.data();
+  config.network_key_len = network_key.bytes.size();
+  config.security = security.data();
+  config.num_security = security.size();
+  config.muxers = muxers.data();
+  config.num_muxers = muxers.size();
   config.serve_perf = serve == Serve::kPingAndPerf;
   config.log_level = verbosity == 0 ? 0 : verbosity == 1 ? KITH_LOG_INFO : KITH_LOG_DEBUG;
   kith_error error{};
-  if (kith_host_new(runtime_, &host_, &config, &error) != KITH_OK) throw Failure(error.message);
+  const kith_status status = kith_host_new(runtime_, &host_, &config, &error);
+  if (status == KITH_OK) return;
+  const bool is_bad_file = status == KITH_ERR_MALFORMED && !network_file.empty();
+  throw Failure((is_bad_file ? network_file + ": " : "") + error.message);
 }
 
 Node::~Node() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "address.h"
+#include "command.h"
 #include "kith/kith.h"
 
 namespace cli {
@@ -37,9 +38,9 @@ enum class Serve { kPing, kPingAndPerf };
 
 class Node {
  public:
-  // Starts a node that listens on nothing. `key_file` may be empty: a fresh key. `verbosity` as in Program. The
-  // observer may be null and must outlive the node; with more than one loop it is called on several threads. Throws Failure.
-  Node(const std::string& key_file, int verbosity, NodeObserver* observer,
+  // Starts a node that listens on nothing. `verbosity` as in Program. The observer may be null and must outlive the node;
+  // with more than one loop it is called on several threads. Throws Failure.
+  Node(const NodeOptions& options, int verbosity, NodeObserver* observer,
        Serve serve = Serve::kPing, uint32_t num_loops = 1);
   // Says goodbye to peers and waits until all is closed.
   ~Node();
@@ -70,7 +71,7 @@ class Node {
     Node& node;
     bool passed = false;
   };
-  void start_host(const std::string& key_file, int verbosity, Serve serve);
+  void start_host(const NodeOptions& options, int verbosity, Serve serve);
   kith_host_handler handler();
 
   kith_runtime* runtime_ = nullptr;

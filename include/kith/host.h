@@ -32,7 +32,8 @@ typedef struct kith_host_handler {
   // Identify failed; the connection goes on.
   void (*on_identify_failed)(void* user, kith_connection* connection, const kith_error* error);
   void (*on_disconnected)(void* user, kith_connection* connection, const kith_error* error);
-  // An inbound connection from `address` failed before its peer was known.
+  // An inbound connection from `address` failed before its peer was known, or was refused because a limit is reached
+  // (KITH_ERR_LIMIT: told once, until a connection is taken again).
   void (*on_inbound_failed)(void* user, const char* address, const kith_error* error);
   // A stream of the peer's was refused.
   void (*on_stream_failed)(void* user, kith_connection* connection, const kith_error* error);
@@ -55,6 +56,26 @@ typedef struct kith_host_config {
   uint16_t max_inbound_streams;      // 256, per connection
   uint32_t max_inbound_connections;  // 4,096
   int32_t serve_perf;                // 0; lets anybody make us send as much as they like
+
+  // More limits of inbound connections, all transports together. An address is an IPv4 address or an IPv6 /64; an IPv6
+  // /48 may have eight times as much. 0 takes a limit of an address or a peer away.
+  int32_t limit_loopback;  // 0; 1: the limits of an address hold for 127.0.0.0/8 and ::1, too
+  uint32_t max_inbound_handshakes;          // 1,024; not yet identified
+  uint32_t max_inbound_per_address;         // 8
+  uint32_t max_inbound_per_peer;            // 8
+  uint32_t inbound_burst_per_address;       // 16 new connections at once,
+  int64_t inbound_interval_per_address_ms;  // 5,000; and one more each time that this has passed
+
+  // A private network: the content of a swarm.key file (/key/swarm/psk/1.0.0/, in /base16/, /base64/ or /bin/), borrowed
+  // for kith_host_new; NULL: none. Only who has the same key can connect. QUIC is off then: it has no private networks.
+  const uint8_t* network_key;
+  size_t network_key_len;
+
+  // What TCP connections are secured and multiplexed with, best first; borrowed for kith_host_new.
+  const char* const* security;  // of "/tls/1.0.0" and "/noise"; none: both, in this order
+  size_t num_security;
+  const char* const* muxers;  // of "/yamux/1.0.0" and "/mplex/6.7.0"; none: yamux
+  size_t num_muxers;
 } kith_host_config;
 
 // kith_host_config_init sets struct_size and the defaults.

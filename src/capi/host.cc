@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "capi/capi.h"
+#include "protocol/pnet/pnet.h"
 
 using namespace kith;        // NOLINT: thunks
 using namespace kith::capi;  // NOLINT
@@ -151,6 +152,56 @@ kith_status check(const kith_host* h) {
   return h->closing ? KITH_ERR_CLOSED : KITH_OK;
 }
 
+Status convert_limits(const kith_host_config& c, transport::AdmissionConfig* out) {
+  if (c.inbound_interval_per_address_ms < 0 || c.inbound_interval_per_address_ms > 86'400'000) {
+    return Error(KITH_ERR_INVALID_ARGUMENT, "host",
+                 "inbound_interval_per_address_ms is out of range");
+  }
+  out->max_connections = c.max_inbound_connections;
+  out->max_handshakes = c.max_inbound_handshakes;
+  out->max_per_address = c.max_inbound_per_address;
+  out->burst = c.inbound_burst_per_address;
+  out->interval = milliseconds(c.inbound_interval_per_address_ms);
+  out->max_per_peer = c.max_inbound_per_peer;
+  out->limit_loopback = c.limit_loopback != 0;
+  return {};
+}
+
+// Replaces `out` by what `num` protocol ids stand for; none leave it.
+template <typename T>
+Status convert_ids(const char* const* ids, size_t num, std::optional<T> (*parse)(std::string_view),
+                   const char* field, std::vector<T>* out) {
+  if (num == 0) return {};
+  const auto refuse = [&](const std::string& why) {
+    return Error(KITH_ERR_INVALID_ARGUMENT, "host", std::string(field) + why);
+  };
+  if (!ids) return refuse(" is NULL");
+  out->clear();
+  for (size_t i = 0; i < num; ++i) {
+    if (!ids[i]) return refuse(" has a NULL");
+    const std::optional<T> value = parse(ids[i]);
+    if (!value) return refuse(": '" + std::string(ids[i]) + "' is not one of those known");
+    if (std::find(out->begin(), out->end(), *value) != out->end()) {
+      return refuse(": '" + std::string(ids[i]) + "' comes twice");
+    }
+    out->push_back(*value);
+  }
+  return {};
+}
+
+Status convert_upgrade(const kith_host_config& c, transport::upgrade::UpgradeConfig* out) {
+  KITH_TRY(convert_ids(c.security, c.num_security, transport::upgrade::security_of, "security",
+                       &out->security));
+  KITH_TRY(
+      convert_ids(c.muxers, c.num_muxers, transport::upgrade::muxer_of, "muxers", &out->muxers));
+  if (!c.network_key) {
+    if (c.network_key_len == 0) return {};
+    return Error(KITH_ERR_INVALID_ARGUMENT, "host", "network_key is NULL");
+  }
+  KITH_ASSIGN(out->network_key, pnet::parse_key_file({c.network_key, c.network_key_len}));
+  return {};
+}
+
 Result<host::HostConfig> convert(const kith_host_config& c) {
   host::HostConfig out;
   if (c.key) out.key = c.key->key;
@@ -177,9 +228,10 @@ Result<host::HostConfig> convert(const kith_host_config& c) {
   }
   out.quic.idle_timeout = milliseconds(c.idle_timeout_ms);
   out.quic.keep_alive = milliseconds(c.keep_alive_ms);
-  out.quic.max_inbound_streams = c.max_inbound_streams;
-  out.quic.max_inbound_connections = c.max_inbound_connections;
-  out.quic.share_port = c.dial_from_listen_port != 0;
+  out.quic.max_inbound_streams = out.tcp.upgrade.max_inbound_streams = c.max_inbound_streams;
+  out.quic.share_port = out.tcp.share_port = c.dial_from_listen_port != 0;
+  KITH_TRY(convert_limits(c, &out.inbound));
+  KITH_TRY(convert_upgrade(c, &out.tcp.upgrade));
   out.serve_ping = c.serve_ping != 0;
   out.serve_perf = c.serve_perf != 0;
   return out;
@@ -228,7 +280,13 @@ void kith_host_config_init(kith_host_config* config) {
   config->idle_timeout_ms = 30'000;
   config->keep_alive_ms = 15'000;
   config->max_inbound_streams = limits::kStreamsPerConnection;
-  config->max_inbound_connections = limits::kInboundConnections;
+  const transport::AdmissionConfig inbound;
+  config->max_inbound_connections = static_cast<uint32_t>(inbound.max_connections);
+  config->max_inbound_handshakes = static_cast<uint32_t>(inbound.max_handshakes);
+  config->max_inbound_per_address = static_cast<uint32_t>(inbound.max_per_address);
+  config->max_inbound_per_peer = static_cast<uint32_t>(inbound.max_per_peer);
+  config->inbound_burst_per_address = static_cast<uint32_t>(inbound.burst);
+  config->inbound_interval_per_address_ms = inbound.interval / milliseconds(1);
 }
 
 kith_status kith_host_new(kith_runtime* runtime, kith_host** out, const kith_host_config* config,

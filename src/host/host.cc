@@ -10,6 +10,25 @@ void fill_random(MutableBytes out) {
   const Status s = crypto::random_bytes(out);
   KITH_CHECK(s.ok());  // the system's generator was seeded when the first key was made
 }
+
+// Stands in for QUIC in a private network, which has no place for it, and says so.
+class NoQuic final : public transport::Transport {
+ public:
+  bool can_dial(const wire::Multiaddr& a) const override { return a.has(wire::proto::kQuicV1); }
+  bool can_listen(const wire::Multiaddr& a) const override { return can_dial(a); }
+  Result<std::unique_ptr<transport::Dial>> dial(const wire::Multiaddr&, const identity::PeerId&,
+                                                transport::DialHandler*) override {
+    return Error(KITH_ERR_NOT_SUPPORTED, "dial", kWhy);
+  }
+  Result<std::unique_ptr<transport::Listener>> listen(const wire::Multiaddr& address,
+                                                      transport::ListenerHandler*) override {
+    return Error(KITH_ERR_NOT_SUPPORTED, "listen", address.to_string() + ": " + kWhy);
+  }
+  void shutdown(void (*done)(void* ctx), void* ctx) override { done(ctx); }  // TCP is the last
+
+ private:
+  static constexpr char kWhy[] = "QUIC is off in a private network";
+};
 }  // namespace
 
 Host::Host(runtime::Loop& loop, crypto::PrivateKey key, const identity::PeerId& id)
@@ -57,9 +76,14 @@ Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) 
   const tls::Credentials& credentials = config.credentials ? *config.credentials : made;
   config.tcp.log = config.log;
   config.tcp.joins_port = config.quic.joins_port = config.joins_ports;
+  if (!config.admission) config.admission = std::make_shared<transport::Admission>(config.inbound);
+  config.quic.admission = config.tcp.upgrade.admission = config.admission;
   KITH_ASSIGN(auto tcp, transport::tcp::TcpTransport::create(runtime.loop(), host->key_,
                                                              credentials, config.tcp));
-  if (config.tcp.upgrade.network_key.empty()) {  // QUIC cannot be part of a private network
+  if (!config.tcp.upgrade.network_key.empty()) {
+    KITH_LOG(config.log, kInfo, "host", "a private network: QUIC is off");
+    host->swarm_->add_transport(std::make_unique<NoQuic>());
+  } else {
     config.quic.log = config.log;
     KITH_ASSIGN(auto quic, transport::quic::QuicTransport::create(runtime.loop(), runtime.slot(),
                                                                   credentials, config.quic));

@@ -28,9 +28,12 @@ struct HostConfig {
   service::IdentifyConfig identify;
   transport::quic::QuicConfig quic;
   transport::tcp::TcpConfig tcp;
+  transport::AdmissionConfig inbound;  // for all transports together
   bool serve_ping = true;
   bool serve_perf = false;   // lets anybody make us send as much as they like
   bool joins_ports = false;  // other hosts of this node, on other loops, listen there already
+  // Shared with the hosts of this node on other loops; made of `inbound` if null.
+  std::shared_ptr<transport::Admission> admission;
   LogSink* log = nullptr;    // borrowed for the life of the host
 };
 

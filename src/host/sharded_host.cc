@@ -36,6 +36,7 @@ Result<std::unique_ptr<ShardedHost>> ShardedHost::create(std::vector<Runtime*> r
   KITH_ASSIGN(const tls::Credentials credentials,
               tls::make_credentials(*config.key, runtimes[0]->loop().unix_seconds()));
   config.credentials = &credentials;
+  config.admission = std::make_shared<transport::Admission>(config.inbound);
   std::unique_ptr<ShardedHost> node(new ShardedHost(std::move(runtimes), owner));
   node->id_ = identity::PeerId::from_public_key(config.key->public_key());
   const std::vector<wire::Multiaddr> listen = std::move(config.listen);

@@ -44,10 +44,16 @@ void DialJob::add_addresses(std::vector<wire::Multiaddr> addresses) {
   rank_addresses(rest);
   addresses_.resize(next_address_);
   addresses_.insert(addresses_.end(), rest.begin(), rest.end());
-  if (!stagger_.is_set()) stagger_.set(swarm_.loop().now());  // all others had their turn
+  schedule();
 }
 
-void DialJob::start() { stagger_.set(swarm_.loop().now()); }
+void DialJob::start() { schedule(); }
+
+void DialJob::schedule() {
+  TimePoint next = swarm_.loop().now();
+  for (const auto& a : attempts_) next = std::max(next, a->alone_until);
+  stagger_.set(next);
+}
 
 void DialJob::next() {
   if (!peer_.empty()) {  // a connection exists, or came in meanwhile
@@ -61,11 +67,13 @@ void DialJob::next() {
   }
   auto attempt = std::make_unique<Attempt>();
   attempt->job = this;
-  attempt->address = addresses_[next_address_++];
+  attempt->address = addresses_[next_address_];
+  attempt->head_start = head_start(addresses_, next_address_++);
+  attempt->alone_until = swarm_.loop().now() + attempt->head_start;
   Attempt* a = attempt.get();
   attempts_.push_back(std::move(attempt));
   ++num_running_;
-  stagger_.set(swarm_.loop().now() + head_start(a->address));
+  schedule();
   transport::Transport* t = swarm_.transport_for_dial(a->address);
   if (!t) {
     return attempt_failed(a, Error(KITH_ERR_NO_ADDRESS, "dial", "no transport here can dial it"));
@@ -77,12 +85,13 @@ void DialJob::next() {
 
 void DialJob::attempt_failed(Attempt* a, const Error& error) {
   --num_running_;
+  a->alone_until = 0;
   last_status_ = error.status();
   if (!errors_.empty()) errors_ += "; ";
   errors_ +=
       a->address.to_string() + ": " +
       (error.detail().empty() ? kith_status_text(error.status()) : std::string(error.detail()));
-  stagger_.set(swarm_.loop().now());  // the next address, or the end
+  schedule();  // the next address, or the end
 }
 
 Connect* DialJob::next_waiter() {
@@ -105,6 +114,11 @@ void DialJob::fail(const Error& error) {
   const std::unique_ptr<DialJob> self = swarm_.take_job(this);
   stagger_.cancel();
   while (Connect* w = next_waiter()) w->handler->on_connect_failed(copy);
+}
+
+void DialJob::Attempt::on_handshake() {
+  alone_until = job->swarm_.loop().now() + head_start;
+  job->schedule();
 }
 
 void DialJob::Attempt::on_connected(transport::Connection& connection) {

@@ -1,5 +1,6 @@
 // DialJob: one attempt to reach one peer at a list of addresses. Addresses are tried in the order of dial_rank.h, the next
-// one when the one before has failed or its head start is over; the first to connect wins and the others are dropped.
+// one when the head starts of all that are under way are over; a failure ends a head start, and who answers on a transport
+// that then has a handshake to do gets another one. The first to connect wins and the others are dropped.
 #pragma once
 
 #include <memory>
@@ -30,10 +31,15 @@ class DialJob {
     DialJob* job = nullptr;
     wire::Multiaddr address;
     std::unique_ptr<transport::Dial> dial;
+    Duration head_start = 0;
+    TimePoint alone_until = 0;  // 0: it has failed
+    void on_handshake() override;
     void on_connected(transport::Connection& connection) override;
     void on_failed(const Error& error) override;
   };
   void next();
+  // Sets when next() runs.
+  void schedule();
   void attempt_failed(Attempt* attempt, const Error& error);
   // Both tell those who wait, and destroy this with the dials that are still under way.
   void succeed(PeerConnection& connection);

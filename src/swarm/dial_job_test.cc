@@ -16,15 +16,17 @@ using test::TestSwarm;
 using test::with_peer;
 
 constexpr Duration kHeadStart = milliseconds(250);  // of a public address
+using Started = std::pair<int, TimePoint>;          // which kind of address, and when
 
 // Dials /ip4/192.0.2.N/udp/D/quic-v1: after D ms the address fails (N = 1), connects to the first listener of the memory
-// network (N = 2), or nothing ever happens (N = 3). Refuses at once for N = 4.
+// network (N = 2), or nothing ever happens (N = 3). Refuses at once for N = 4. After D ms there is an answer, and then
+// it connects 300 ms later (N = 5) or fails 100 ms later (N = 6).
 class ScriptedTransport final : public transport::Transport {
  public:
   ScriptedTransport(runtime::SimLoop& loop, transport::memory::MemoryNetwork& network,
                     const identity::PeerId& self)
       : loop_(loop), memory_(loop, network, self) {}
-  bool can_dial(const wire::Multiaddr& a) const override { return a.has(wire::proto::kQuicV1); }
+  bool can_dial(const wire::Multiaddr& a) const override { return a.has(wire::proto::kIp4); }
   bool can_listen(const wire::Multiaddr&) const override { return false; }
   Result<std::unique_ptr<transport::Listener>> listen(const wire::Multiaddr&,
                                                       transport::ListenerHandler*) override {
@@ -33,7 +35,8 @@ class ScriptedTransport final : public transport::Transport {
   Result<std::unique_ptr<transport::Dial>> dial(const wire::Multiaddr& a,
                                                 const identity::PeerId& expected,
                                                 transport::DialHandler* handler) override {
-    const Bytes port = a.find(wire::proto::kUdp)->value;
+    const auto udp = a.find(wire::proto::kUdp);
+    const Bytes port = (udp ? udp : a.find(wire::proto::kTcp))->value;
     const int kind = a.begin()->value[3];
     started.emplace_back(kind, loop_.now());
     if (kind == 4) return Error(KITH_ERR_UNREACHABLE, "scripted", "no route");
@@ -59,7 +62,10 @@ class ScriptedTransport final : public transport::Transport {
     }
     ~ScriptedDial() override { --transport.num_under_way; }
     void on_timer() {
-      if (kind == 2) {
+      if (kind >= 5 && !std::exchange(is_answered, true)) {
+        handler->on_handshake();
+        timer.set(transport.loop_.now() + milliseconds(kind == 5 ? 300 : 100));
+      } else if (kind == 2 || kind == 5) {
         inner = transport.memory_.dial(address("/memory/1"), expected, handler).value();
       } else {
         handler->on_failed(
@@ -71,6 +77,7 @@ class ScriptedTransport final : public transport::Transport {
     const identity::PeerId expected;
     transport::DialHandler* handler;
     runtime::Timer timer;
+    bool is_answered = false;
     std::unique_ptr<transport::Dial> inner;
   };
   runtime::SimLoop& loop_;
@@ -216,12 +223,58 @@ TEST_F(Dialing, FailuresMoveOnAtOnceAndSilenceAfterTheStagger) {
   const TimePoint start = loop.now();
   run(c);
   ASSERT_NE(c.connection, nullptr);
-  using Started = std::pair<int, TimePoint>;
   EXPECT_EQ(scripted->started, (std::vector<Started>{{1, start},
                                                      {3, start + milliseconds(20)},
                                                      {4, start + milliseconds(20) + kHeadStart},
                                                      {2, start + milliseconds(20) + kHeadStart}}));
   EXPECT_EQ(scripted->num_under_way, 0);  // the silent one was dropped
+}
+
+TEST_F(Dialing, AHandshakeUnderWayHoldsTheNextAddressBackOnce) {
+  TestConnect c;
+  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(5, 200), scripted_address(3, 0)}).ok());
+  const TimePoint start = loop.now();
+  run(c);
+  EXPECT_NE(c.connection, nullptr);
+  EXPECT_EQ(scripted->started,
+            (std::vector<Started>{{5, start}, {3, start + milliseconds(200) + kHeadStart}}));
+}
+
+TEST_F(Dialing, AHandshakeUnderWayIsNotDisturbedByFailuresOfOthers) {
+  TestConnect c;
+  // The second fails 20 ms after its start, when the first has just been answered.
+  ASSERT_TRUE(
+      a->connect(c, b->id,
+                 {scripted_address(5, 260), scripted_address(1, 20), scripted_address(3, 0)})
+          .ok());
+  const TimePoint start = loop.now();
+  run(c);
+  EXPECT_NE(c.connection, nullptr);
+  EXPECT_EQ(scripted->started,
+            (std::vector<Started>{
+                {5, start}, {1, start + kHeadStart}, {3, start + milliseconds(260) + kHeadStart}}));
+}
+
+TEST_F(Dialing, AHandshakeThatFailsHoldsNobodyBack) {
+  TestConnect c;
+  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(6, 200), scripted_address(2, 0)}).ok());
+  const TimePoint start = loop.now();
+  run(c);
+  EXPECT_NE(c.connection, nullptr);
+  EXPECT_EQ(scripted->started, (std::vector<Started>{{6, start}, {2, start + milliseconds(300)}}));
+}
+
+TEST_F(Dialing, ALongListOfSilentAddressesIsGoneThroughSoon) {
+  TestConnect c;
+  std::vector<wire::Multiaddr> addresses;
+  for (int i = 0; i < 20; ++i) addresses.push_back(scripted_address(3, i));
+  addresses.push_back(address("/ip4/192.0.2.2/tcp/1"));
+  ASSERT_TRUE(a->connect(c, b->id, addresses).ok());
+  const TimePoint start = loop.now();
+  run(c);
+  ASSERT_NE(c.connection, nullptr);
+  EXPECT_EQ(scripted->started.back(), Started(2, start + 2 * kHeadStart + 18 * milliseconds(10)));
+  EXPECT_EQ(scripted->num_under_way, 0);
 }
 
 TEST_F(Dialing, TheFirstToConnectWins) {

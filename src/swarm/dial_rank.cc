@@ -11,6 +11,7 @@ namespace {
 
 constexpr Duration kLocalHeadStart = milliseconds(30);
 constexpr Duration kHeadStart = milliseconds(250);
+constexpr Duration kLaterHeadStart = milliseconds(10);
 
 // Loopback, link-local, private (RFC 1918, RFC 4193) and shared (RFC 6598) addresses.
 bool is_local(const wire::Component& host) {
@@ -68,7 +69,12 @@ void rank_addresses(std::vector<wire::Multiaddr>& addresses) {
   }
 }
 
-Duration head_start(const wire::Multiaddr& address) {
+Duration head_start(std::span<const wire::Multiaddr> ranked, size_t position) {
+  const wire::Multiaddr& address = ranked[position];
+  if (position >= 2 && rank_of(ranked[position - 1]) == rank_of(address) &&
+      rank_of(ranked[position - 2]) == rank_of(address)) {
+    return kLaterHeadStart;
+  }
   return is_local(address) && !address.has(proto::kP2pCircuit) ? kLocalHeadStart : kHeadStart;
 }
 

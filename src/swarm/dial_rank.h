@@ -3,6 +3,7 @@
 // before anybody notices that it is not.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/time.h"
@@ -15,8 +16,9 @@ namespace kith::swarm {
 // order given.
 void rank_addresses(std::vector<wire::Multiaddr>& addresses);
 
-// head_start is how long `address` is tried alone before the next one is tried as well: 30 ms for a local address, whose
-// answer comes at once or not at all, 250 ms for others.
-Duration head_start(const wire::Multiaddr& address);
+// head_start is how long the address at `position` of those ranked is tried before the next one is tried as well: 30 ms
+// for a local address, whose answer comes at once or not at all, 250 ms for others; and 10 ms if the two before it are
+// alike (same group, same transport), so that a long list of stale addresses does not keep other transports waiting.
+Duration head_start(std::span<const wire::Multiaddr> ranked, size_t position);
 
 }  // namespace kith::swarm

@@ -57,17 +57,27 @@ TEST(DialRank, OneAndNoneAreFine) {
   EXPECT_EQ(ranked({"/memory/1"}), std::vector<std::string>{"/memory/1"});
 }
 
+TEST(DialRank, TheThirdOfAKindIsFollowedSoon) {
+  const std::vector<wire::Multiaddr> ranked = parse(
+      {"/ip6/::1/udp/1/quic-v1", "/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/udp/1/quic-v1",
+       "/ip4/10.0.0.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1", "/ip4/192.0.2.2/udp/1/quic-v1",
+       "/ip4/192.0.2.3/udp/1/quic-v1", "/ip4/192.0.2.4/udp/1/quic-v1", "/ip4/192.0.2.1/tcp/1"});
+  std::vector<Duration> ms;
+  for (size_t i = 0; i < ranked.size(); ++i) ms.push_back(head_start(ranked, i) / milliseconds(1));
+  EXPECT_EQ(ms, (std::vector<Duration>{30, 30, 10, 30, 250, 250, 10, 10, 250}));
+}
+
 TEST(DialRank, LocalAddressesWaitLess) {
   for (const char* local :
        {"/ip4/127.0.0.1/tcp/1", "/ip4/10.1.2.3/tcp/1", "/ip4/172.31.0.1/tcp/1",
         "/ip4/192.168.0.1/tcp/1", "/ip4/169.254.0.1/tcp/1", "/ip4/100.127.0.1/tcp/1",
         "/ip6/::1/tcp/1", "/ip6/fc00::1/tcp/1", "/ip6zone/eth0/ip6/fe80::1/tcp/1"}) {
-    EXPECT_EQ(head_start(wire::Multiaddr::parse(local).value()), milliseconds(30)) << local;
+    EXPECT_EQ(head_start(parse({local}), 0), milliseconds(30)) << local;
   }
   for (const char* other :
        {"/ip4/128.0.0.1/tcp/1", "/ip4/172.32.0.1/tcp/1", "/ip4/192.169.0.1/tcp/1",
         "/ip4/100.128.0.1/tcp/1", "/ip6/::2/tcp/1", "/ip6/2001:db8::1/tcp/1", "/memory/1"}) {
-    EXPECT_EQ(head_start(wire::Multiaddr::parse(other).value()), milliseconds(250)) << other;
+    EXPECT_EQ(head_start(parse({other}), 0), milliseconds(250)) << other;
   }
 }
 

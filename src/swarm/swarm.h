@@ -26,7 +26,8 @@ class Observer {
   virtual void on_connected(PeerConnection&) {}
   // The connection is gone after this.
   virtual void on_disconnected(PeerConnection&, const Error&) {}
-  // An inbound connection failed before its peer was known.
+  // An inbound connection failed before its peer was known, or was refused because a limit was reached
+  // (KITH_ERR_LIMIT; transport/admission.h says how often this is told).
   virtual void on_inbound_failed(const wire::Multiaddr& /*from*/, const Error&) {}
   // A stream of the peer's ended before it had a protocol, or a service refused what it carried.
   virtual void on_stream_failed(PeerConnection&, const Error&) {}

@@ -108,7 +108,10 @@ std::vector<Endpoint> interface_addresses(const Endpoint& like) {
 
 Result<uint16_t> free_udp_port(const Endpoint& at) {
   const int fd = socket(at.sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return Error(KITH_ERR_IO, "listen", std::string("socket: ") + std::strerror(errno));
+  if (fd < 0) {
+    return Error(errno == EMFILE || errno == ENFILE ? KITH_ERR_LIMIT : KITH_ERR_IO, "listen",
+                 std::string("socket: ") + std::strerror(errno));
+  }
   Endpoint bound;
   socklen_t size = sizeof bound.v6;
   const bool ok = bind(fd, &at.sa, at.size()) == 0 && getsockname(fd, &bound.sa, &size) == 0;

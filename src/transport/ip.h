@@ -41,7 +41,8 @@ std::optional<Endpoint> source_address_for(const Endpoint& remote);
 // Addresses of the interfaces that are up, of the family of `like`, with its port.
 std::vector<Endpoint> interface_addresses(const Endpoint& like);
 // The port of `at` if it can be bound there for UDP without sharing it with anybody, or a free one if that is 0.
-// KITH_ERR_ADDRESS_IN_USE; KITH_ERR_INVALID_ARGUMENT if the host is not one of this machine's; KITH_ERR_IO.
+// KITH_ERR_ADDRESS_IN_USE; KITH_ERR_INVALID_ARGUMENT if the host is not one of this machine's; KITH_ERR_LIMIT without
+// descriptors; KITH_ERR_IO.
 Result<uint16_t> free_udp_port(const Endpoint& at);
 
 }  // namespace kith::transport

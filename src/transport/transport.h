@@ -154,9 +154,12 @@ class Connection {
   ConnectionHandler* handler_ = nullptr;
 };
 
-// DialHandler: exactly one of the two is called, unless the dial was canceled.
+// DialHandler: exactly one of on_connected and on_failed is called, unless the dial was canceled.
 class DialHandler {
  public:
+  // Somebody answers, and the handshake that follows takes some round trips more. At most once, and only from transports
+  // with such a handshake. The dial must not be destroyed in this call.
+  virtual void on_handshake() {}
   // The handler must set the connection's handler now.
   virtual void on_connected(Connection& connection) = 0;
   virtual void on_failed(const Error& error) = 0;
@@ -175,7 +178,7 @@ class ListenerHandler {
  public:
   // The handler must set the connection's handler now.
   virtual void on_connection(Connection& connection) = 0;
-  // An inbound connection failed before its peer was known; `from` is its address.
+  // An inbound connection failed before its peer was known, or was refused; `from` is its address.
   virtual void on_inbound_failed(const wire::Multiaddr& from, const Error& error) = 0;
 
  protected:

@@ -44,6 +44,7 @@ class LoopsNode {
     kith_host_config_init(&config);
     config.listen_addrs = &address;
     config.num_listen_addrs = address ? 1 : 0;
+    config.max_inbound_per_peer = 0;
     config.handler.user = this;
     config.handler.on_connected = [](void* user, kith_connection* conn) { of(user).add(conn); };
     config.handler.on_identified = [](void* user, kith_connection* conn) {

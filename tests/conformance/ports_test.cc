@@ -74,6 +74,21 @@ TEST(IpPorts, ANodeThatOnlyDialsHasOnePortWhichAcceptsNothing) {
   }
 }
 
+// Nothing tells that the port is closed, and the QUIC dial would go on for far longer than the test waits.
+TEST(IpPorts, AClosedUdpPortDoesNotKeepTheTcpAddressWaiting) {
+  host::HostConfig patient;
+  patient.quic.handshake_timeout = seconds(600);
+  auto dialer = TestNode::create(patient, {}, nullptr);
+  auto peer = TestNode::create({}, {"/ip4/127.0.0.1/tcp/0"}, &dialer->runtime());
+  const wire::Multiaddr tcp = peer->host().swarm().listen_addresses()[0];
+  const std::string port = tcp.find(wire::proto::kTcp)->value_text();
+  const wire::Multiaddr addresses[] = {at("/ip4/127.0.0.1", port), tcp};
+  const auto connect = dialer->host().swarm().connect({}, addresses, dialer.get());
+  ASSERT_TRUE(connect.ok());
+  ASSERT_TRUE(dialer->run_until([&] { return dialer->num_connected == 1; }));
+  EXPECT_EQ(dialer->host().swarm().find(peer->host().id())->remote_address(), tcp);
+}
+
 TEST(IpPorts, WildcardsOfBothFamiliesShareAPort) {
   if (!has_ipv6()) GTEST_SKIP() << "no IPv6";
   auto a = TestNode::create({}, {"/ip4/0.0.0.0/udp/0/quic-v1"});

@@ -20,7 +20,7 @@ constexpr size_t kMiB = 1 << 20;
 class Live : public testing::Test {
  protected:
   void SetUp() override {
-    node_ = TestNode::create();
+    node_ = TestNode::create(config());
     ASSERT_TRUE(node_);
     honest_ = TestNode::create({}, {"/ip4/127.0.0.1/udp/0/quic-v1"}, &node_->runtime());
     ASSERT_TRUE(honest_);
@@ -36,6 +36,8 @@ class Live : public testing::Test {
     ASSERT_TRUE(c) << late->failure;
     EXPECT_EQ(late->echo(*c, 1000), "");
   }
+
+  virtual host::HostConfig config() const { return {}; }
 
   std::string port() const {
     const wire::Multiaddr a = node_->host().swarm().listen_addresses()[0];
@@ -263,6 +265,31 @@ TEST_F(Live, GarbageInitialsCostLittleMemory) {
   EXPECT_EQ(attack({"garbage-initials", "10000"}), 0);
   EXPECT_LT(rss(), before + 16 * kMiB);
   EXPECT_LT(rss(), at_first + 96 * kMiB);
+}
+
+// A node that treats 127.0.0.0/8 as the addresses of strangers.
+class LiveLimits : public Live {
+  host::HostConfig config() const override {
+    host::HostConfig config;
+    config.inbound.limit_loopback = true;
+    config.inbound.burst = 0;  // of the honest dials, which all come from 127.0.0.1
+    return config;
+  }
+};
+
+TEST_F(LiveLimits, HalfHandshakesOfAFewAddressesLeaveRoomForOthers) {
+  EXPECT_EQ(attack({"half-handshakes", "400", "--sources", "4"}), 0);
+  for (const char* source : {"127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"}) {
+    const std::string refusal = "too many connections from " + std::string(source) + "/32 (8)";
+    EXPECT_EQ(std::count_if(node_->inbound_failures.begin(), node_->inbound_failures.end(),
+                            [&](const std::string& e) { return e.find(refusal) != e.npos; }),
+              1)
+        << refusal << dump(node_->inbound_failures);
+  }
+  // Besides the four refusals, those that were taken fail at their deadline.
+  node_->run_until([&] { return node_->inbound_failures.size() >= 36; }, seconds(15));
+  EXPECT_EQ(node_->inbound_failures.size(), 4 + 4 * limits::kInboundPerAddress)
+      << dump(node_->inbound_failures);
 }
 
 TEST_F(Live, HalfHandshakesEndAtTheDeadline) { EXPECT_EQ(attack({"half-handshakes", "300"}), 0); }

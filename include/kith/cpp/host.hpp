@@ -32,6 +32,15 @@ struct HostConfig {
   std::optional<std::chrono::milliseconds> keep_alive;
   std::optional<uint16_t> max_inbound_streams;  // per connection
   std::optional<uint32_t> max_inbound_connections;
+  std::optional<uint32_t> max_inbound_handshakes;
+  std::optional<uint32_t> max_inbound_per_address;
+  std::optional<uint32_t> max_inbound_per_peer;
+  std::optional<uint32_t> inbound_burst_per_address;
+  std::optional<std::chrono::milliseconds> inbound_interval_per_address;
+  bool limit_loopback = false;
+  std::optional<std::string> network_key;  // of a private network: the content of a swarm.key file
+  std::vector<std::string> security;       // of TCP, best first; none: "/tls/1.0.0", "/noise"
+  std::vector<std::string> muxers;         // of TCP, best first; none: "/yamux/1.0.0"
 
   // What happens to the host's connections; see kith_host_handler. None is called once the Host is destroyed.
   std::function<void(Connection)> on_connected;
@@ -44,6 +53,12 @@ struct HostConfig {
 };
 
 namespace detail {
+
+inline std::vector<const char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<const char*> out;
+  for (const std::string& t : texts) out.push_back(t.c_str());
+  return out;
+}
 
 // A protocol that is served, with the coroutines that serve it. Counted: the host, and the C handler.
 struct Service {
@@ -185,8 +200,7 @@ class Connect final : public OutcomeOperation<Result<Connection>> {
       static_cast<Self*>(user)->set(Connection(c));
     };
     h.on_failed = [](void* user, const kith_error* e) { static_cast<Self*>(user)->set(Error(*e)); };
-    std::vector<const char*> pointers;
-    for (const std::string& addr : addrs_) pointers.push_back(addr.c_str());
+    const std::vector<const char*> pointers = pointers_to(addrs_);
     kith_error error{};
     const kith_status status =
         kith_host_connect(host_.host, pointers.data(), pointers.size(), &h, &error);
@@ -208,8 +222,9 @@ class Host {
   static Result<Host> create(Runtime& runtime, HostConfig config = {}) {
     kith_host_config c;
     kith_host_config_init(&c);
-    std::vector<const char*> listen;
-    for (const std::string& addr : config.listen) listen.push_back(addr.c_str());
+    const std::vector<const char*> listen = detail::pointers_to(config.listen);
+    const std::vector<const char*> security = detail::pointers_to(config.security);
+    const std::vector<const char*> muxers = detail::pointers_to(config.muxers);
     if (config.key) c.key = config.key->get();
     c.listen_addrs = listen.data();
     c.num_listen_addrs = listen.size();
@@ -223,8 +238,25 @@ class Host {
     if (config.keep_alive) c.keep_alive_ms = config.keep_alive->count();
     if (config.max_inbound_streams) c.max_inbound_streams = *config.max_inbound_streams;
     if (config.max_inbound_connections) c.max_inbound_connections = *config.max_inbound_connections;
+    if (config.max_inbound_handshakes) c.max_inbound_handshakes = *config.max_inbound_handshakes;
+    if (config.max_inbound_per_address) c.max_inbound_per_address = *config.max_inbound_per_address;
+    if (config.max_inbound_per_peer) c.max_inbound_per_peer = *config.max_inbound_per_peer;
+    if (config.inbound_burst_per_address)
+      c.inbound_burst_per_address = *config.inbound_burst_per_address;
+    if (config.inbound_interval_per_address)
+      c.inbound_interval_per_address_ms = config.inbound_interval_per_address->count();
+    c.limit_loopback = config.limit_loopback ? 1 : 0;
+    if (config.network_key) {
+      c.network_key = reinterpret_cast<const uint8_t*>(config.network_key->data());
+      c.network_key_len = config.network_key->size();
+    }
+    c.security = security.data();
+    c.num_security = security.size();
+    c.muxers = muxers.data();
+    c.num_muxers = muxers.size();
     auto* state = new detail::HostState;
     state->events = config;  // a copy: `c` points into `config`
+    state->events.network_key.reset();
     c.handler = state->handler();
     kith_error error{};
     const kith_status status = kith_host_new(runtime.get(), &state->host, &c, &error);

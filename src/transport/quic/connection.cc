@@ -10,13 +10,6 @@
 namespace kith::transport::quic {
 
 namespace {
-const wire::Multiaddr& quic_v1() {
-  static const wire::Multiaddr address = wire::Multiaddr::parse("/quic-v1").value();
-  return address;
-}
-wire::Multiaddr quic_address(const Endpoint& e) {
-  return multiaddr_of(e, wire::proto::kUdp).with(quic_v1());
-}
 static_assert(sizeof(QUIC_ADDR) >= sizeof(sockaddr_in6));
 QUIC_ADDR quic_addr_of(const Endpoint& e) {
   QUIC_ADDR out{};
@@ -38,25 +31,18 @@ QuicConnection::QuicConnection(QuicTransport& transport, const identity::PeerId&
           transport.loop().timers(), this)),
       direction_(Direction::kOutbound) {}
 
-QuicConnection::QuicConnection(QuicTransport& transport, QuicListener* listener, HQUIC handle,
-                               const Endpoint& remote)
+QuicConnection::QuicConnection(QuicTransport& transport, QuicListener* listener,
+                               Admission::Ticket ticket, HQUIC handle, const Endpoint& remote)
     : transport_(transport),
       handle_(handle),
       remote_(remote),
       listener_(listener),
       handshake_deadline_(runtime::Timer::of<&QuicConnection::on_handshake_deadline>(
           transport.loop().timers(), this)),
+      ticket_(std::move(ticket)),
       direction_(Direction::kInbound) {
-  ++transport_.counts.inbound;
-  ++transport_.counts.inbound_handshakes;
   handshake_deadline_.set(transport_.loop().now() + transport_.config().handshake_timeout);
   share_between_streams();
-}
-
-QuicConnection::~QuicConnection() {
-  if (direction_ != Direction::kInbound) return;
-  --transport_.counts.inbound;
-  if (state_ == State::kHandshaking) --transport_.counts.inbound_handshakes;
 }
 
 // MsQuic's default sends stream after stream: a bulk transfer would starve those opened after it.
@@ -138,9 +124,6 @@ void QuicConnection::remove(QuicStream* stream) {
 }
 
 void QuicConnection::end(Error reason) {
-  if (state_ == State::kHandshaking && direction_ == Direction::kInbound) {
-    --transport_.counts.inbound_handshakes;
-  }
   if (state_ == State::kEnding) return;
   state_ = State::kEnding;
   end_ = std::move(reason);
@@ -214,10 +197,15 @@ void QuicConnection::on_connected() {
     end(Error(KITH_ERR_BAD_CERTIFICATE, "tls", "the peer was not identified"));
     return shut_down(0);
   }
+  if (ticket_) {
+    if (Status s = ticket_.identify(peer_); !s.ok()) {
+      end(s.error());
+      return shut_down(kCodeResourceLimit);
+    }
+  }
   handshake_deadline_.cancel();
   state_ = State::kOpen;
   if (direction_ == Direction::kInbound) {
-    --transport_.counts.inbound_handshakes;
     QuicListener* listener = std::exchange(listener_, nullptr);
     if (listener) {
       listener->handler()->on_connection(*this);

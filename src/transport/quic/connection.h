@@ -10,6 +10,7 @@
 #pragma once
 
 #include "runtime/timer.h"
+#include "transport/admission.h"
 #include "transport/ip.h"
 #include "transport/quic/msquic_api.h"
 #include "transport/transport.h"
@@ -26,9 +27,8 @@ class QuicConnection final : public Connection {
   // For a dial: owned by MsQuic's life cycle from start_dial() on. `expected` may be empty.
   QuicConnection(QuicTransport& transport, const identity::PeerId& expected, QuicDial* dial);
   // For an inbound connection, inside the listener's NEW_CONNECTION event.
-  QuicConnection(QuicTransport& transport, QuicListener* listener, HQUIC handle,
-                 const Endpoint& remote);
-  ~QuicConnection();
+  QuicConnection(QuicTransport& transport, QuicListener* listener, Admission::Ticket ticket,
+                 HQUIC handle, const Endpoint& remote);
 
   Status start_dial(const Endpoint& remote, const std::optional<Endpoint>& source);
 
@@ -86,6 +86,7 @@ class QuicConnection final : public Connection {
   Error end_{KITH_OK, "connection"};
   Error clean_{KITH_OK, "stream"};
   runtime::Timer handshake_deadline_;
+  Admission::Ticket ticket_;  // of an inbound connection
   size_t num_streams_ = 0;
   Direction direction_;
   State state_ = State::kHandshaking;

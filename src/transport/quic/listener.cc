@@ -35,7 +35,7 @@ Result<uint16_t> claim_port(const Slot& slot, Endpoint at, bool joins) {
 Status QuicListener::start(Endpoint at) {
   const QUIC_API_TABLE& api = transport_.api();
   Slot& slot = transport_.slot();
-  const std::string name = multiaddr_of(at, wire::proto::kUdp).to_string() + "/quic-v1";
+  const std::string name = quic_address(at).to_string();
   const Result<uint16_t> port = claim_port(slot, at, transport_.config().joins_port);
   if (!port.ok()) {
     return Error(port.status(), "listen", name + ": " + std::string(port.error().detail()));
@@ -71,16 +71,20 @@ QuicListener::~QuicListener() {
   transport_.api().ListenerStop(handle_->handle);  // STOP_COMPLETE follows in a later turn
 }
 
-wire::Multiaddr QuicListener::address() const {
-  return multiaddr_of(endpoint_, wire::proto::kUdp)
-      .with(wire::Multiaddr::parse("/quic-v1").value());
-}
+wire::Multiaddr QuicListener::address() const { return quic_address(endpoint_); }
 
 QUIC_STATUS QuicListener::on_new_connection(const QUIC_NEW_CONNECTION_INFO* info, HQUIC handle) {
-  if (!handler_ || !transport_.may_accept()) return QUIC_STATUS_CONNECTION_REFUSED;
+  if (!handler_ || transport_.is_shutting_down()) return QUIC_STATUS_CONNECTION_REFUSED;
   Endpoint remote;
   std::memcpy(&remote.v6, info->RemoteAddress, sizeof remote.v6);
-  auto* connection = new QuicConnection(transport_, this, handle, remote);
+  Status refusal;
+  Admission::Ticket ticket =
+      transport_.config().admission->admit(remote, transport_.loop().now(), &refusal);
+  if (!ticket) {
+    if (!refusal.ok()) handler_->on_inbound_failed(quic_address(remote), refusal.error());
+    return QUIC_STATUS_CONNECTION_REFUSED;
+  }
+  auto* connection = new QuicConnection(transport_, this, std::move(ticket), handle, remote);
   transport_.api().SetCallbackHandler(handle, reinterpret_cast<void*>(QuicConnection::on_event),
                                       connection);
   const QUIC_STATUS status =

@@ -30,6 +30,7 @@ class QuicListener final : public Listener {
     Endpoint endpoint;
   };
   static QUIC_STATUS on_event(HQUIC handle, void* ctx, QUIC_LISTENER_EVENT* event);
+  // Before anything is spent on the connection.
   QUIC_STATUS on_new_connection(const QUIC_NEW_CONNECTION_INFO* info, HQUIC connection);
 
   QuicTransport& transport_;

@@ -1,5 +1,6 @@
 #include "transport/quic/status.h"
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 
@@ -61,8 +62,11 @@ Error error_of(unsigned status, const char* where, std::string_view doing) {
     return Error(KITH_ERR_HANDSHAKE, where,
                  text + "the handshake ended with TLS alert " + std::to_string(alert));
   }
-  if (status < 4096)
-    return Error(KITH_ERR_IO, where, text + std::strerror(static_cast<int>(status)));
+  if (status < 4096) {
+    const bool is_limit = status == EMFILE || status == ENFILE;
+    return Error(is_limit ? KITH_ERR_LIMIT : KITH_ERR_IO, where,
+                 text + std::strerror(static_cast<int>(status)));
+  }
   return Error(KITH_ERR_INTERNAL, where, text + "QUIC status " + std::to_string(status));
 }
 

@@ -73,6 +73,11 @@ QUIC_SETTINGS settings_of(const QuicConfig& config) {
 
 }  // namespace
 
+wire::Multiaddr quic_address(const Endpoint& e) {
+  static const wire::Multiaddr quic_v1 = wire::Multiaddr::parse("/quic-v1").value();
+  return multiaddr_of(e, proto::kUdp).with(quic_v1);
+}
+
 QuicTransport::QuicTransport(runtime::EpollLoop& loop, Slot& slot, const QuicConfig& config)
     : loop_(loop),
       slot_(slot),
@@ -141,15 +146,19 @@ std::optional<Endpoint> source_at(const Endpoint& remote, uint16_t port) {
 
 void QuicTransport::open_dial_port() {
   if (dial_port_ || dial_port_failed_) return;
+  bool is_final = true;
   for (const int family : {AF_INET6, AF_INET}) {  // IPv6's wildcard takes both
     Endpoint any;
     any.sa.sa_family = static_cast<sa_family_t>(family);
     auto port = std::make_unique<QuicListener>(*this, nullptr);
-    if (!port->start(any).ok()) continue;
-    dial_port_ = std::move(port);
-    return;
+    const Status started = port->start(any);
+    if (started.ok()) {
+      dial_port_ = std::move(port);
+      return;
+    }
+    if (started.status() == KITH_ERR_LIMIT) is_final = false;  // there may be descriptors later
   }
-  dial_port_failed_ = true;
+  dial_port_failed_ = is_final;
 }
 
 std::optional<Endpoint> QuicTransport::dial_source(const Endpoint& remote) {
@@ -191,11 +200,6 @@ Result<std::unique_ptr<Listener>> QuicTransport::listen(const wire::Multiaddr& a
   auto listener = std::make_unique<QuicListener>(*this, handler);
   KITH_TRY(listener->start(at));
   return std::unique_ptr<Listener>(std::move(listener));
-}
-
-bool QuicTransport::may_accept() const {
-  return !shutting_down_ && counts.inbound < config_.max_inbound_connections &&
-         counts.inbound_handshakes < config_.max_inbound_handshakes;
 }
 
 void QuicTransport::add(QuicConnection* connection) {

@@ -13,6 +13,7 @@
 #include "base/pool.h"
 #include "protocol/tls/certificate_cache.h"
 #include "runtime/epoll_loop.h"
+#include "transport/admission.h"
 #include "transport/ip.h"
 #include "transport/quic/library.h"
 #include "transport/transport.h"
@@ -29,8 +30,6 @@ struct QuicConfig {
   Duration keep_alive = seconds(15);
   Duration handshake_timeout = limits::kHandshakeTimeout;
   uint16_t max_inbound_streams = limits::kStreamsPerConnection;
-  size_t max_inbound_connections = limits::kInboundConnections;
-  size_t max_inbound_handshakes = limits::kInboundHandshakes;
   size_t max_verified_certificates = limits::kVerifiedCertificates;  // remembered; 0: none
   uint32_t stream_window_bytes = 256 << 10;     // power of two; grows up to the connection's
   uint32_t connection_window_bytes = 16 << 20;  // starts at four streams' and grows up to this
@@ -40,7 +39,12 @@ struct QuicConfig {
   bool joins_port =
       false;  // another loop of the node listens where this one is told to; needs the patch
   LogSink* log = nullptr;
+  // The node's, for all its transports.
+  std::shared_ptr<Admission> admission = std::make_shared<Admission>(AdmissionConfig());
 };
+
+// /ip4|ip6/.../udp/PORT/quic-v1
+wire::Multiaddr quic_address(const Endpoint& endpoint);
 
 class QuicTransport final : public Transport {
  public:
@@ -76,12 +80,7 @@ class QuicTransport final : public Transport {
   void remove(QuicListener* listener);
   // MsQuic still holds `n` more (or fewer) listeners that were closed here.
   void listener_handles(int change);
-  bool may_accept() const;
-
-  struct Counts {
-    size_t inbound = 0;
-    size_t inbound_handshakes = 0;
-  } counts;
+  bool is_shutting_down() const { return shutting_down_; }
 
  private:
   QuicTransport(runtime::EpollLoop& loop, Slot& slot, const QuicConfig& config);
@@ -89,7 +88,7 @@ class QuicTransport final : public Transport {
   // Where a dial to `remote` should leave from: the concrete address and port of a listener that fits, or of the dial
   // port; nothing when MsQuic is to choose.
   std::optional<Endpoint> dial_source(const Endpoint& remote);
-  // Opens the dial port unless that has failed before.
+  // Opens the dial port unless that cannot be.
   void open_dial_port();
   void check_shutdown();
   void on_shutdown_deadline();

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "transport/tcp/socket.h"
 #include "transport/tcp/socket_error.h"
@@ -87,24 +88,32 @@ bool TcpListener::accept_one() {
   socklen_t size = sizeof remote.v6;
   const int fd = accept4(source_->fd, &remote.sa, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) {
-    const bool is_exhausted =
-        errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-    if (is_exhausted) {
+    const int error = errno;
+    if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM) {
       // The peers wait in the kernel's queue until there are descriptors again.
       transport_.loop().unwatch(source_.get());
       retry_.set(transport_.loop().now() + kRetry);
-      KITH_LOG(transport_.config().log, kWarn, "tcp",
-               "cannot accept: " + std::string(std::strerror(errno)));
+      if (!std::exchange(is_exhausted_, true)) {
+        KITH_LOG(transport_.config().log, kWarn, "tcp",
+                 "cannot accept until there is room again: " + std::string(std::strerror(error)));
+      }
       return false;
     }
-    return errno == ECONNABORTED || errno == EINTR;
+    return error == ECONNABORTED || error == EINTR;
   }
-  if (!transport_.upgrader().may_accept()) {
+  is_exhausted_ = false;
+  Status refusal;
+  Admission::Ticket ticket = transport_.upgrader().admit(remote, &refusal);
+  if (!ticket) {
     ::close(fd);
+    if (!refusal.ok()) {
+      handler_->on_inbound_failed(multiaddr_of(remote, wire::proto::kTcp), refusal.error());
+    }
     return true;
   }
   Result<std::unique_ptr<TcpSocket>> socket = TcpSocket::accepted(transport_, fd, remote);
-  if (socket.ok()) transport_.upgrader().accept(std::move(socket).value(), this, handler_);
+  if (!socket.ok()) return true;
+  transport_.upgrader().accept(std::move(socket).value(), std::move(ticket), this, handler_);
   return true;
 }
 

@@ -35,6 +35,7 @@ class TcpListener final : public Listener {
   Endpoint endpoint_;
   std::unique_ptr<Source> source_;
   runtime::Timer retry_;
+  bool is_exhausted_ = false;  // the last accept found no descriptors or memory
 };
 
 }  // namespace kith::transport::tcp

@@ -19,7 +19,10 @@ constexpr size_t kSmallRead = 4096;
 // More than this that could not be sent keeps its memory instead of being copied.
 constexpr size_t kLargeRest = 16 * 1024;
 
-bool is_transient(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+bool is_transient(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ENOBUFS ||
+         error == ENOMEM;
+}
 
 void set_option(int fd, int level, int option) {
   const int on = 1;

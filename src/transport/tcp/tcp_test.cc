@@ -5,10 +5,25 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <functional>
 
 #include "protocol/tls/certificate.h"
 #include "transport/tcp/transport.h"
+
+namespace {
+int num_sends_without_buffers = 0;  // that fail from now on
+}
+
+// In place of the C library's: what a kernel without memory answers.
+extern "C" ssize_t send(int fd, const void* bytes, size_t size, int flags) {
+  if (num_sends_without_buffers > 0) {
+    --num_sends_without_buffers;
+    errno = ENOBUFS;
+    return -1;
+  }
+  return sendto(fd, bytes, size, flags, nullptr, 0);
+}
 
 namespace kith::transport::tcp {
 namespace {
@@ -28,7 +43,10 @@ struct Node final : DialHandler, ListenerHandler, ConnectionHandler {
     c.set_handler(this);
     connections.push_back(&c);
   }
-  void on_stream(Connection&, Stream& stream) override { stream.abort(0); }
+  void on_stream(Connection&, Stream& stream) override {
+    if (!inbound_stream) return stream.abort(0);
+    stream.set_handler(inbound_stream);
+  }
   void on_closed(Connection& c, const Error&) override { std::erase(connections, &c); }
 
   const crypto::PrivateKey key;
@@ -38,6 +56,7 @@ struct Node final : DialHandler, ListenerHandler, ConnectionHandler {
   std::vector<std::unique_ptr<Dial>> dials;
   std::vector<Connection*> connections;
   std::vector<Error> failures;
+  StreamHandler* inbound_stream = nullptr;  // of every stream that a peer opens; none: aborted
 };
 
 class Tcp : public testing::Test {
@@ -89,10 +108,16 @@ class Tcp : public testing::Test {
     const TimePoint end = runtime::EpollLoop::clock() + d;
     run_until([&] { return runtime::EpollLoop::clock() >= end; });
   }
-  // A plain socket connected to `to`, which says nothing.
-  static int raw_socket(const wire::Multiaddr& to) {
+  // A plain socket connected to `to`, from `host` if that is given, which says nothing.
+  static int raw_socket(const wire::Multiaddr& to, const char* host = nullptr) {
     const Endpoint e = endpoint_of(to, wire::proto::kTcp).value();
     const int fd = ::socket(e.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (host) {
+      Endpoint from;
+      from.v4.sin_family = AF_INET;
+      from.v4.sin_addr.s_addr = inet_addr(host);
+      EXPECT_EQ(::bind(fd, &from.sa, from.size()), 0);
+    }
     EXPECT_EQ(::connect(fd, &e.sa, e.size()), 0);
     return fd;
   }
@@ -222,7 +247,7 @@ TEST_F(Tcp, NobodyThereIsRefused) {
 
 TEST_F(Tcp, MoreHandshakesThanAllowedAreHungUpOn) {
   TcpConfig config;
-  config.upgrade.max_inbound_handshakes = 4;
+  config.upgrade.admission = std::make_shared<Admission>(AdmissionConfig{.max_handshakes = 4});
   config.upgrade.timeout = milliseconds(300);
   Node& n = make_node(config);
   const wire::Multiaddr to = listen(n);
@@ -235,11 +260,34 @@ TEST_F(Tcp, MoreHandshakesThanAllowedAreHungUpOn) {
     hung_up += recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
   }
   EXPECT_EQ(hung_up, 4);
-  // The silent ones are given up at the deadline, and then there is room for somebody who talks.
-  ASSERT_TRUE(run_until([&] { return n.failures.size() == 4; }));
-  EXPECT_EQ(n.failures[0].status(), KITH_ERR_TIMEOUT) << n.failures[0].to_string();
+  // That is told once. The silent ones are given up at the deadline, and then there is room for somebody who talks.
+  ASSERT_TRUE(run_until([&] { return n.failures.size() == 5; }));
+  EXPECT_EQ(n.failures[0].status(), KITH_ERR_LIMIT) << n.failures[0].to_string();
+  EXPECT_EQ(n.failures[1].status(), KITH_ERR_TIMEOUT) << n.failures[1].to_string();
   Node& peer = make_node();
   dial(peer, to);
+  EXPECT_TRUE(run_until([&] { return n.connections.size() == 1; }));
+  for (const int fd : sockets) ::close(fd);
+}
+
+TEST_F(Tcp, AnAddressThatOpensTooManyIsHungUpOnAndOthersAreServed) {
+  TcpConfig config;
+  config.upgrade.admission = std::make_shared<Admission>(AdmissionConfig{.limit_loopback = true});
+  Node& n = make_node(config);
+  const wire::Multiaddr to = listen(n);
+  std::vector<int> sockets;
+  for (int i = 0; i < 100; ++i) sockets.push_back(raw_socket(to, "127.0.1.1"));
+  run_for(milliseconds(100));
+  int hung_up = 0;
+  for (const int fd : sockets) {
+    uint8_t byte = 0;
+    hung_up += recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+  }
+  EXPECT_EQ(hung_up, 92);
+  ASSERT_EQ(n.failures.size(), 1U);
+  EXPECT_EQ(n.failures[0].detail(), "too many connections from 127.0.1.1/32 (8)");
+  Node& peer = make_node();
+  dial(peer, to);  // from 127.0.0.1
   EXPECT_TRUE(run_until([&] { return n.connections.size() == 1; }));
   for (const int fd : sockets) ::close(fd);
 }
@@ -285,6 +333,52 @@ TEST_F(Tcp, RunningOutOfDescriptorsOnlyDelaysConnections) {
   dial(peer, to);
   EXPECT_TRUE(run_until([&] { return n.connections.size() == 1; }));
   ::close(first);
+}
+
+TEST_F(Tcp, MoreConnectionsAtOnceThanOneTurnTakesAreAllTaken) {
+  Node& n = make_node();
+  const wire::Multiaddr to = listen(n);
+  std::vector<int> sockets;
+  for (int i = 0; i < 200; ++i) sockets.push_back(raw_socket(to));
+  for (const int fd : sockets) ::close(fd);
+  ASSERT_TRUE(run_until([&] { return n.failures.size() == sockets.size(); }));
+  EXPECT_EQ(n.failures[0].status(), KITH_ERR_CONNECTION_LOST) << n.failures[0].to_string();
+}
+
+// Echoes nothing: counts and checks the bytes of one stream.
+struct Sink final : StreamHandler {
+  size_t on_data(Stream&, Bytes data) override {
+    for (const uint8_t b : data) is_intact &= b == static_cast<uint8_t>(size++ * 7);
+    return data.size();
+  }
+  void on_read_closed(Stream&) override { is_complete = true; }
+  void on_reset(Stream&, uint64_t) override {}
+  void on_stop(Stream&, uint64_t) override {}
+  void on_writable(Stream&) override {}
+  void on_closed(Stream&, const Error&) override {}
+  size_t size = 0;
+  bool is_intact = true;
+  bool is_complete = false;
+};
+
+TEST_F(Tcp, AKernelWithoutBuffersOnlyDelaysWhatIsSent) {
+  Node& a = make_node();
+  Node& b = make_node();
+  Sink sink, source;
+  b.inbound_stream = &sink;
+  dial(a, listen(b));
+  ASSERT_TRUE(run_until([&] { return a.connections.size() == 1 && b.connections.size() == 1; }));
+  Stream* stream = a.connections[0]->open_stream(&source).value();
+  ByteVector bytes(100'000);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * 7);
+  num_sends_without_buffers = 50;
+  EXPECT_TRUE(stream->write(Buffer::take(std::move(bytes))).ok());
+  stream->close_write();
+  EXPECT_TRUE(run_until([&] { return sink.is_complete; }));
+  EXPECT_EQ(num_sends_without_buffers, 0);
+  EXPECT_EQ(sink.size, 100'000U);
+  EXPECT_TRUE(sink.is_intact);
+  EXPECT_TRUE(a.failures.empty() && b.failures.empty());
 }
 
 TEST_F(Tcp, StoppingWhileDialsAndHandshakesAreUnderWay) {

@@ -174,7 +174,13 @@ Task<Status> Upgrade::secure(typename Session::Config config) {
     if (!choice.ok()) co_return choice.error();
     muxer = *choice;
   }
+  if (ticket_) {
+    step_ = "admit the peer";
+    s = ticket_.identify(session->remote_peer());
+    if (!s.ok()) co_return s;
+  }
   connection_ = make_connection(std::move(session), upgrader_.config().muxers[muxer]);
+  connection_->ticket = std::move(ticket_);
   co_return Status();
 }
 
@@ -215,6 +221,11 @@ std::unique_ptr<UpgradedConnection> Upgrade::make_connection(std::unique_ptr<Ses
   }
   return std::make_unique<MuxedConnection<Session, yamux::Session>>(upgrader_, std::move(pipe_),
                                                                     std::move(session), direction_);
+}
+
+void Upgrade::on_pipe_open() {
+  if (dial_) dial_->handler->on_handshake();
+  event_.resume();
 }
 
 void Upgrade::on_pipe_data(MutableBytes bytes, const Buffer&) {

@@ -19,7 +19,8 @@ class Upgrade final : PipeHandler {
   ~Upgrade();
   // Who hears of the outcome: one of the two.
   void set_dial(UpgradeDial* dial) { dial_ = dial; }
-  void set_listener(const Listener* listener, ListenerHandler* handler) {
+  void set_listener(Admission::Ticket ticket, const Listener* listener, ListenerHandler* handler) {
+    ticket_ = std::move(ticket);
     listener_ = listener;
     listener_handler_ = handler;
   }
@@ -44,7 +45,7 @@ class Upgrade final : PipeHandler {
   template <typename Session>
   class SecureChannel;
 
-  void on_pipe_open() override { event_.resume(); }
+  void on_pipe_open() override;
   void on_pipe_data(MutableBytes bytes, const Buffer& backing) override;
   void on_pipe_writable() override {}
   void on_pipe_end(const Error& error) override;
@@ -75,6 +76,7 @@ class Upgrade final : PipeHandler {
   UpgradeDial* dial_ = nullptr;
   const Listener* listener_ = nullptr;
   ListenerHandler* listener_handler_ = nullptr;
+  Admission::Ticket ticket_;
   runtime::Timer deadline_;
 
   const char* step_ = "connect";  // what run() is doing, for errors

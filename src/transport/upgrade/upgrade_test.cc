@@ -182,6 +182,19 @@ class UpgradeTest : public testing::Test {
     config.early_muxer = ends.early;
     return config;
   }
+  // A place for one more from 192.0.2.1.
+  static Admission::Ticket admit(Node& node, Status* refusal = nullptr) {
+    Status ignored;
+    Endpoint from;
+    from.v4.sin_family = AF_INET;
+    from.v4.sin_addr.s_addr = htonl(0xc0000201);
+    return node.upgrader->admit(from, refusal ? refusal : &ignored);
+  }
+  static UpgradeConfig limited(const AdmissionConfig& admission) {
+    UpgradeConfig config;
+    config.admission = std::make_shared<Admission>(admission);
+    return config;
+  }
   // Joins the two by a pipe; `near` dials `expected`.
   void join(Node& near, Node& far, const identity::PeerId& expected, uint32_t seed = 1,
             size_t max_piece = SIZE_MAX) {
@@ -194,7 +207,7 @@ class UpgradeTest : public testing::Test {
     if (near_budget_) a->budget = *near_budget_;
     if (far_budget_) b->budget = *far_budget_;
     dial_ = near.upgrader->dial(std::move(a), expected, &near);
-    far.upgrader->accept(std::move(b), nullptr, &far);
+    far.upgrader->accept(std::move(b), admit(far), nullptr, &far);
   }
   bool run_until_outcome(Node& a, Node& b) {
     return loop_.run_until([&] { return a.num_outcomes == 1 && b.num_outcomes == 1; });
@@ -330,7 +343,7 @@ TEST_F(UpgradeTest, ASilentPeerIsGivenUpAtTheDeadline) {
   TestPipe nobody(loop_, latency_, 1);
   auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
   TestPipe::join(*pipe, nobody);
-  node.upgrader->accept(std::move(pipe), nullptr, &node);
+  node.upgrader->accept(std::move(pipe), admit(node), nullptr, &node);
   loop_.run_for(limits::kHandshakeTimeout - milliseconds(1));
   EXPECT_EQ(node.num_outcomes, 0);
   loop_.run_for(milliseconds(2));
@@ -347,7 +360,7 @@ TEST_F(UpgradeTest, BytesThatAreNoLibp2pAreRefused) {
     TestPipe peer(loop_, latency_, 1);
     auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
     TestPipe::join(*pipe, peer);
-    node.upgrader->accept(std::move(pipe), nullptr, &node);
+    node.upgrader->accept(std::move(pipe), admit(node), nullptr, &node);
     OutputBytes out;
     out.append(as_bytes(text));
     peer.send(out);
@@ -398,37 +411,54 @@ TEST_F(UpgradeTest, ADialGivenUpAtAnyMomentIsSilent) {
 }
 
 TEST_F(UpgradeTest, InboundHandshakesAreLimited) {
-  UpgradeConfig config;
-  config.max_inbound_handshakes = 3;
-  Node& node = make_node(config);
+  Node& node = make_node(limited({.max_handshakes = 3}));
   std::vector<std::unique_ptr<TestPipe>> silent;
   for (int i = 0; i < 3; ++i) {
-    EXPECT_TRUE(node.upgrader->may_accept());
+    Admission::Ticket ticket = admit(node);
+    ASSERT_TRUE(ticket);
     silent.push_back(std::make_unique<TestPipe>(loop_, latency_, 1));
     auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
     TestPipe::join(*pipe, *silent.back());
-    node.upgrader->accept(std::move(pipe), nullptr, &node);
+    node.upgrader->accept(std::move(pipe), std::move(ticket), nullptr, &node);
   }
-  EXPECT_FALSE(node.upgrader->may_accept());
+  Status refusal;
+  EXPECT_FALSE(admit(node, &refusal));
+  EXPECT_EQ(refusal.error().detail(), "too many connections in their handshake (3)");
   loop_.run_for(limits::kHandshakeTimeout + milliseconds(1));
-  EXPECT_TRUE(node.upgrader->may_accept());
+  EXPECT_TRUE(admit(node));
 }
 
 TEST_F(UpgradeTest, InboundConnectionsAreLimited) {
-  UpgradeConfig config;
-  config.max_inbound_connections = 2;
-  Node& far = make_node(config);
+  Node& far = make_node(limited({.max_connections = 2}));
   Node& near = make_node();
   for (int i = 0; i < 2; ++i) {
-    EXPECT_TRUE(far.upgrader->may_accept());
     near.num_outcomes = far.num_outcomes = 0;
     join(near, far, far.id);
     ASSERT_TRUE(run_until_outcome(near, far));
   }
-  EXPECT_FALSE(far.upgrader->may_accept());
+  EXPECT_FALSE(admit(far));
   far.connection->close(0);
   loop_.run_for(seconds(1));
-  EXPECT_TRUE(far.upgrader->may_accept());
+  EXPECT_TRUE(admit(far));
+}
+
+TEST_F(UpgradeTest, ConnectionsOfOnePeerAreLimited) {
+  Node& far = make_node(limited({.max_per_peer = 2}));
+  Node& near = make_node();
+  Node& other = make_node();
+  for (int i = 0; i < 3; ++i) {
+    near.num_outcomes = far.num_outcomes = 0;
+    join(near, far, far.id);
+    ASSERT_TRUE(loop_.run_until([&] { return far.num_outcomes == 1; }));
+  }
+  EXPECT_EQ(far.failure.status(), KITH_ERR_LIMIT);
+  EXPECT_EQ(far.failure.detail(),
+            "admit the peer: too many connections of " + near.id.to_string() + " (2)");
+  loop_.run_for(seconds(1));
+  far.num_outcomes = 0;
+  join(other, far, far.id);
+  ASSERT_TRUE(run_until_outcome(other, far));
+  EXPECT_EQ(far.peer, other.id);
 }
 
 }  // namespace

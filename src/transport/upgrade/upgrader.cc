@@ -18,13 +18,6 @@ void fill_random(MutableBytes out) {
   KITH_CHECK(s.ok());  // the system's generator was seeded when the first key was made
 }
 
-std::string_view id_of(Security s) {
-  return s == Security::kNoise ? noise::kProtocolId : tls::kProtocolId;
-}
-std::string_view id_of(Muxer m) {
-  return m == Muxer::kMplex ? mplex::kProtocolId : yamux::kProtocolId;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Upgrader>> Upgrader::create(runtime::Loop& loop,
@@ -85,12 +78,17 @@ std::unique_ptr<Dial> Upgrader::dial(std::unique_ptr<Pipe> pipe, const identity:
   return dial;
 }
 
-void Upgrader::accept(std::unique_ptr<Pipe> pipe, const Listener* listener,
-                      ListenerHandler* handler) {
+Admission::Ticket Upgrader::admit(const Endpoint& remote, Status* refusal) {
+  *refusal = {};
+  if (shutting_down_) return {};
+  return config_.admission->admit(remote, loop_.now(), refusal);
+}
+
+void Upgrader::accept(std::unique_ptr<Pipe> pipe, Admission::Ticket ticket,
+                      const Listener* listener, ListenerHandler* handler) {
   auto upgrade = std::make_unique<Upgrade>(*this, guard(std::move(pipe)), identity::PeerId(),
                                            Direction::kInbound);
-  upgrade->set_listener(listener, handler);
-  ++num_inbound_handshakes_;
+  upgrade->set_listener(std::move(ticket), listener, handler);
   add(std::move(upgrade));
 }
 
@@ -100,13 +98,7 @@ void Upgrader::forget(const Listener* listener) {
   }
 }
 
-bool Upgrader::may_accept() const {
-  return !shutting_down_ && num_inbound_handshakes_ < config_.max_inbound_handshakes &&
-         num_inbound_ + num_inbound_handshakes_ < config_.max_inbound_connections;
-}
-
 void Upgrader::remove(Upgrade* upgrade) {
-  if (upgrade->direction() == Direction::kInbound) --num_inbound_handshakes_;
   const size_t position = upgrade->position;
   over_.push_back(std::move(upgrades_[position]));
   if (position + 1 != upgrades_.size()) {
@@ -118,12 +110,10 @@ void Upgrader::remove(Upgrade* upgrade) {
 }
 
 void Upgrader::add_connection(std::unique_ptr<UpgradedConnection> connection) {
-  if (connection->direction() == Direction::kInbound) ++num_inbound_;
   connections_.push_back(*connection.release());
 }
 
 void Upgrader::remove(UpgradedConnection* connection) {
-  if (connection->direction() == Direction::kInbound) --num_inbound_;
   connections_.remove(*connection);
   delete connection;
   if (shutting_down_) clean_up_.schedule();

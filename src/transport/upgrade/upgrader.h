@@ -30,6 +30,7 @@ class UpgradedConnection : public Connection {
   bool has_handler() const { return handler_ != nullptr; }
 
   ListHook<UpgradedConnection> hook;
+  Admission::Ticket ticket;  // of an inbound connection
 };
 
 class Upgrader {
@@ -46,12 +47,14 @@ class Upgrader {
   // Upgrades a pipe of ours, open or being opened.
   std::unique_ptr<Dial> dial(std::unique_ptr<Pipe> pipe, const identity::PeerId& expected,
                              DialHandler* handler);
-  // Upgrades a pipe that `listener` accepted. `handler` hears of it unless forget(listener) comes before.
-  void accept(std::unique_ptr<Pipe> pipe, const Listener* listener, ListenerHandler* handler);
+  // Asks for a place for an inbound pipe from `remote`; see Admission::admit.
+  Admission::Ticket admit(const Endpoint& remote, Status* refusal);
+  // Upgrades a pipe that `listener` accepted and that was admitted. `handler` hears of it unless forget(listener) comes
+  // before.
+  void accept(std::unique_ptr<Pipe> pipe, Admission::Ticket ticket, const Listener* listener,
+              ListenerHandler* handler);
   // What `listener` accepted and is not upgraded yet will be closed.
   void forget(const Listener* listener);
-  // Whether the limits allow one more inbound pipe.
-  bool may_accept() const;
 
   // Closes everything, in later turns. on_empty(ctx) runs each time that nothing is left, from then on.
   void shutdown(void (*on_empty)(void* ctx), void* ctx);
@@ -94,8 +97,6 @@ class Upgrader {
   std::vector<std::unique_ptr<Upgrade>> upgrades_;
   std::vector<std::unique_ptr<Upgrade>> over_;
   IntrusiveList<UpgradedConnection, &UpgradedConnection::hook> connections_;
-  size_t num_inbound_ = 0;             // connections
-  size_t num_inbound_handshakes_ = 0;  // upgrades
   bool shutting_down_ = false;
   void (*on_empty_)(void* ctx) = nullptr;
   void* on_empty_ctx_ = nullptr;

@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "bench/workload.h"
-#include "host/host.h"
+#include "host/sharded_host.h"
 
 namespace kith::bench {
 namespace {
@@ -86,13 +86,21 @@ class KithSession final : public Session, public swarm::ConnectHandler {
   std::unique_ptr<swarm::Connect> connect;
 };
 
-class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler {
+class KithEngine final : public Engine,
+                         host::ShardOwner,
+                         swarm::Observer,
+                         swarm::ProtocolHandler {
  public:
   explicit KithEngine(const Options& options) : options_(options) {}
+  // loops=N is the listener's; a dialer has one.
   bool start(const std::string& listen) {
-    Result<std::unique_ptr<host::Runtime>> runtime = host::Runtime::create();
-    if (!runtime.ok()) return say(runtime.error());
-    runtime_ = std::move(runtime).value();
+    const size_t num_loops = listen.empty() ? 1 : number(options_, "loops", 1);
+    std::vector<host::Runtime*> loops;
+    for (size_t i = 0; i < num_loops; ++i) {
+      Result<std::unique_ptr<host::Runtime>> runtime = host::Runtime::create();
+      if (!runtime.ok()) return say(runtime.error());
+      loops.push_back(runtimes_.emplace_back(std::move(runtime).value()).get());
+    }
     host::HostConfig config;
     if (!set_security(config.tcp.upgrade)) return false;
     config.inbound = {.max_connections = 100'000,
@@ -107,16 +115,18 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
       if (!address.ok()) return say(address.error());
       config.listen.push_back(std::move(address).value());
     }
-    Result<std::unique_ptr<host::Host>> host = host::Host::create(*runtime_, std::move(config));
+    Result<std::unique_ptr<host::ShardedHost>> host =
+        host::ShardedHost::create(std::move(loops), std::move(config), this);
     if (!host.ok()) return say(host.error());
     host_ = std::move(host).value();
-    host_->swarm().add_observer(this);
-    Status added = host_->swarm().protocols().add(kProtocolId, this);
-    return added.ok() || say(added.error());
+    for (size_t i = 1; i < num_loops; ++i) {
+      if (Status s = runtimes_[i]->start_thread(); !s.ok()) return say(s.error());
+    }
+    return true;
   }
   std::string listen(const std::string& address) override {
     if (!start(address.empty() ? "/ip4/127.0.0.1/udp/0/quic-v1" : address)) return "";
-    return host_->addresses().at(0).to_string();
+    return host_->shard(0).addresses().at(0).to_string();
   }
   bool set_remote(const std::string& address) override {
     // Without /p2p every connect is a connection of its own.
@@ -129,16 +139,16 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
   void dial(SessionUser* user) override {
     auto* session = new KithSession(user);
     Result<std::unique_ptr<swarm::Connect>> connect =
-        host_->swarm().connect({}, std::span(&remote_, 1), session);
+        host_->shard(0).swarm().connect({}, std::span(&remote_, 1), session);
     if (!connect.ok()) return session->on_connect_failed(connect.error());
     session->connect = std::move(connect).value();
   }
   void turn(int ms) override {
-    runtime_->loop().turn(runtime::EpollLoop::clock() + milliseconds(ms));
+    runtimes_[0]->loop().turn(runtime::EpollLoop::clock() + milliseconds(ms));
   }
   void wake_on(int fd) override {
     input_ = {fd, [](epoll_event*) {}};
-    [[maybe_unused]] const Status s = runtime_->loop().watch(&input_, EPOLLIN);
+    [[maybe_unused]] const Status s = runtimes_[0]->loop().watch(&input_, EPOLLIN);
   }
 
  private:
@@ -159,6 +169,13 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
     std::fprintf(stderr, "bench: %s\n", error.to_string().c_str());
     return false;
   }
+  LogSink* log_of(size_t) override { return nullptr; }
+  void on_shard(size_t, host::Host& host) override {
+    host.swarm().add_observer(this);
+    const Status added = host.swarm().protocols().add(kProtocolId, this);
+    KITH_CHECK(added.ok());
+  }
+  void on_shard_end(size_t) override {}  // the process ends first
   void on_stream(swarm::PeerConnection&, Stream& stream, std::string_view) override {
     stream.set_handler(new KithPipe(make_responder(), stream));
   }
@@ -173,8 +190,8 @@ class KithEngine final : public Engine, swarm::Observer, swarm::ProtocolHandler 
   }
 
   const Options options_;
-  std::unique_ptr<host::Runtime> runtime_;
-  std::unique_ptr<host::Host> host_;
+  std::vector<std::unique_ptr<host::Runtime>> runtimes_;  // the first is the main loop
+  std::unique_ptr<host::ShardedHost> host_;
   wire::Multiaddr remote_;
   runtime::EpollSource input_{};
 };

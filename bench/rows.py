@@ -11,6 +11,7 @@ from emulator import Link  # noqa: E402
 # Implementations in the order of the tables. `program` is what build.py builds, `codec` that for the codec rows.
 PEERS = {
     "kith": {"title": "kith", "program": "bench_kith", "codec": "bench_codec"},
+    "kith-2": {"title": "kith, listener with 2 loops", "program": "bench_kith"},
     "raw": {"title": "raw MsQuic", "program": "bench_raw"},
     "stock": {"title": "raw MsQuic, unpatched", "program": "bench_raw_stock"},
     "go": {"title": "go-libp2p", "program": "go", "codec": "go", "slow": True},
@@ -78,6 +79,7 @@ class Row:
     settings: dict = dataclasses.field(default_factory=dict)  # {peer: further words for both of its ends}
     link: Link = None  # the emulated link between the ends; None: loopback
     timeout: int = 60
+    pinned: bool = True  # each end to a core of its own
     group: str = None  # rows that share a table, a column for each peer
 
     def runs(self, peer):
@@ -194,6 +196,15 @@ def tcp(security):
     ]
 
 
+# Rows that give the listener two loops. Both ends share two cores, which one loop each can keep busy: what they show is
+# whether a second loop costs anything, and what it takes from the slower end.
+MANY_LOOPS = {"only": ("kith", "kith-2"), "settings": {"kith-2": ["loops=2"]}, "pinned": False}
+
+
+def loops_target(metric):
+    return [Target(metric, "kith", least=0.95, subject="kith-2")]
+
+
 def codec(operation, title, value):
     """Parsing allocates nothing."""
     parses = operation.endswith(("text", "binary", "decode", "parse", "protobuf"))
@@ -246,6 +257,11 @@ ROWS = {row.name: row for row in [
     growth("streams-256", "Upload on 256 streams", {"bytes": 2 << 30, "streams": 256}),
     growth("conns-10", "Upload on 10 connections", {"bytes": 2 << 30, "conns": 10}),
     growth("conns-1000", "Upload on 1,000 connections", {"bytes": 1 << 30, "conns": 1000}),
+    bulk("loops-upload", "upload", "Upload on 16 connections, not pinned", {"bytes": 2 << 30, "conns": 16},
+         loops_target("gbit_s"), **MANY_LOOPS),
+    bulk("loops-download", "download", "Download on 16 connections, not pinned", {"bytes": 2 << 30, "conns": 16},
+         loops_target("gbit_s"), **MANY_LOOPS),
+    connects("loops-connect", "Connect to known peers, 8 at once, not pinned", loops_target("conn_s"), **MANY_LOOPS),
     mixed("go", "Upload between kith and go-libp2p"),
     mixed("rust", "Upload between kith and rust-libp2p"),
     idle("idle", "Memory of an idle connection, listening side; 500 connections", 500, NODES, IDLE_LIKE_RAW,

@@ -194,8 +194,9 @@ def measure_pair(link, machine, peer, programs, row):
     at = link.command if link else lambda end, words: words
     started, busy, before = time.monotonic(), busy_seconds(), children_seconds()
     dialer, listener = ends(peer)
-    serve = machine.pin(0) + [programs[PEERS[listener]["program"]], "serve", *row.words, *row.settings.get(listener, ())]
-    run = machine.pin(1) + [programs[PEERS[dialer]["program"]], "run"]
+    pin = machine.pin if row.pinned else lambda end: []
+    serve = pin(0) + [programs[PEERS[listener]["program"]], "serve", *row.words, *row.settings.get(listener, ())]
+    run = pin(1) + [programs[PEERS[dialer]["program"]], "run"]
     processes = [Process("listener", at("b", serve + listen_arguments(listener, row, link and link.ip4["b"])))]
 
     def run_client(address):

@@ -41,9 +41,10 @@ def build_cmake(root, targets, folder):
     options = ["-DKITH_BUILD_BENCH=ON", f"-DKITH_DEPS={prefix(root)}"]
     if "bench_raw_stock" in targets:
         options.append(f"-DKITH_BENCH_STOCK={prefix(root, '--stock')}")
-    say("building " + ", ".join(targets))
     run(["cmake", "--preset", "release", "-S", root, "-B", folder, *options], cwd=root)
-    run(["cmake", "--build", folder, "--target", *targets])
+    if targets:
+        say("building " + ", ".join(targets))
+        run(["cmake", "--build", folder, "--target", *targets])
     return {target: str(folder / "bench" / target) for target in targets}
 
 

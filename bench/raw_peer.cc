@@ -373,9 +373,9 @@ class RawEngine final : public Engine {
   HQUIC server_ = nullptr;
   HQUIC client_ = nullptr;
   QUIC_ADDR remote_{};
-  bool shared_port_ =
-      false;            // dials leave from one port, as kith's do; not with an unpatched MsQuic
-  QUIC_ADDR source_{};  // that port
+  // Dials leave from one port, as kith's do; not with an unpatched MsQuic.
+  bool shared_port_ = false;
+  QUIC_ADDR source_{};
   QUIC_SQE input_{};
 };
 

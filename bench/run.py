@@ -109,7 +109,7 @@ class Process:
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
         own = [line for line in lines if line.startswith("bench: ")]
-        words = own[-1].removeprefix("bench: ") if own else " ".join(lines[-3:])[-300:]
+        words = "; ".join(line.removeprefix("bench: ") for line in own[-2:]) if own else " ".join(lines[-3:])[-300:]
         return Failed(f"the {self.role} {why}" + (f": {words}" if words else ""))
 
     def line(self, timeout):
@@ -327,9 +327,12 @@ def run_row(machine, programs, row, where, number, retries, results):
         results[peer].append(result)
 
 
-def quick(machine, programs):
+def quick_rows():
+    return [ROWS["upload"].resized(bytes=1 << 30), ROWS["request"].resized(n=60_000), ROWS["connect"].resized(n=600)]
+
+
+def quick(machine, programs, rows):
     """Fails if kith is behind raw in both its rate and its CPU: a loaded machine spoils the first, not the second."""
-    rows = [ROWS["upload"].resized(bytes=1 << 30), ROWS["request"].resized(n=60_000), ROWS["connect"].resized(n=600)]
     results = run_rows(machine, programs, ("kith", "raw"), rows, 5, 0, limit_s=90)
     if results.pop("interrupted", False):
         return 130
@@ -385,7 +388,7 @@ def interrupt(*_):
 def main():
     args = parse_arguments()
     signal.signal(signal.SIGTERM, interrupt)
-    rows = [ROWS[name].scaled(args.scale) for name in args.rows]
+    rows = quick_rows() if args.quick else [ROWS[name].scaled(args.scale) for name in args.rows]
     machine = Machine(args.wait if args.wait is not None else 5 if args.quick else 60)
     try:
         programs = build.build(ROOT, args.peers, rows, args.build_dir)
@@ -394,7 +397,7 @@ def main():
     except build.BuildFailed as failure:
         sys.exit(f"bench: {failure}")
     if args.quick:
-        return quick(machine, programs)
+        return quick(machine, programs, rows)
     if any(row.link for row in rows) and not machine.link_program:
         say(f"without the rows over a link: {emulator.why_not()}")
         rows = [row for row in rows if not row.link]

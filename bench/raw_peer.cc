@@ -64,11 +64,9 @@ class RawPipe final : public Pipe {
       blocked_ = true;
       return false;
     }
-    Send* s = new_send(bytes);
-    queued_ += bytes.size();
-    const QUIC_STATUS status =
-        api->StreamSend(handle, &s->buffer, 1, fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE, s);
-    if (QUIC_FAILED(status)) free_send(s);
+    const size_t piece = budget_ / 4;  // as kith
+    for (; bytes.size() > piece; bytes = bytes.subspan(piece)) send(bytes.first(piece), false);
+    send(bytes, fin);
     return true;
   }
   static QUIC_STATUS on_event(HQUIC, void* context, QUIC_STREAM_EVENT* event) {
@@ -88,7 +86,7 @@ class RawPipe final : public Pipe {
         break;
       }
       case QUIC_STREAM_EVENT_IDEAL_SEND_BUFFER_SIZE:
-        self->budget_ = event->IDEAL_SEND_BUFFER_SIZE.ByteCount;
+        self->budget_ = 2 * event->IDEAL_SEND_BUFFER_SIZE.ByteCount;
         self->unblock();
         break;
       case QUIC_STREAM_EVENT_PEER_SEND_ABORTED:
@@ -109,6 +107,13 @@ class RawPipe final : public Pipe {
   HQUIC handle = nullptr;
 
  private:
+  void send(Bytes bytes, bool fin) {
+    Send* s = new_send(bytes);
+    queued_ += bytes.size();
+    const QUIC_STATUS status =
+        api->StreamSend(handle, &s->buffer, 1, fin ? QUIC_SEND_FLAG_FIN : QUIC_SEND_FLAG_NONE, s);
+    if (QUIC_FAILED(status)) free_send(s);
+  }
   void unblock() {
     if (!blocked_ || queued_ >= budget_) return;
     blocked_ = false;
@@ -117,7 +122,7 @@ class RawPipe final : public Pipe {
   PipeUser* user_;
   std::unique_ptr<PipeUser> owned_;
   uint64_t queued_ = 0;
-  uint64_t budget_ = 128 * 1024;
+  uint64_t budget_ = 2 * 128 * 1024;
   bool blocked_ = false;
   bool failed_ = false;
 };

@@ -25,8 +25,24 @@ Status QuicStream::do_write(Buffer data, bool more) {
     blocked_ = true;
     return Error(KITH_ERR_WOULD_BLOCK, "stream");
   }
-  if (data.size() > UINT32_MAX)
-    return Error(KITH_ERR_INVALID_ARGUMENT, "stream", "write above 4 GiB");
+  // In pieces: MsQuic reports a send once all of it is acknowledged, and more must be waiting by then.
+  const size_t piece = send_budget_ / 4;
+  while (data.size() > piece) {
+    gather(data.slice(0, piece));
+    flush();
+    data = data.slice(piece, data.size() - piece);
+  }
+  gather(std::move(data));
+  if (in_event_) return {};  // its end flushes
+  if (more || flush_later_.is_scheduled()) {
+    flush_later_.schedule();
+  } else {
+    flush();
+  }
+  return {};
+}
+
+void QuicStream::gather(Buffer data) {
   if (gathered_ && gathered_->num_writes == SendOp::kMaxWrites) flush();
   if (!gathered_) gathered_ = connection_.transport().send_ops().create();
   SendOp& op = *gathered_;
@@ -35,13 +51,6 @@ Status QuicStream::do_write(Buffer data, bool more) {
   op.data[op.num_writes++] = std::move(data);
   op.num_bytes += size;
   queued_ += size;
-  if (in_event_) return {};  // its end flushes
-  if (more || flush_later_.is_scheduled()) {
-    flush_later_.schedule();
-  } else {
-    flush();
-  }
-  return {};
 }
 
 void QuicStream::send_gathered(bool fin) {
@@ -189,7 +198,7 @@ QUIC_STATUS QuicStream::handle_event(QUIC_STREAM_EVENT* event) {
       if (handler) handler->on_stop(*this, event->PEER_RECEIVE_ABORTED.ErrorCode);
       break;
     case QUIC_STREAM_EVENT_IDEAL_SEND_BUFFER_SIZE:
-      send_budget_ = event->IDEAL_SEND_BUFFER_SIZE.ByteCount;
+      send_budget_ = kWindows * event->IDEAL_SEND_BUFFER_SIZE.ByteCount;
       if (blocked_ && queued_ < send_budget_) {
         blocked_ = false;
         if (handler && !write_closed_) handler->on_writable(*this);

@@ -43,6 +43,7 @@ class QuicStream final : public Stream {
   QUIC_STATUS handle_event(QUIC_STREAM_EVENT* event);
   QUIC_STATUS on_receive(QUIC_STREAM_EVENT* event);
   void on_send_complete(SendOp* op);
+  void gather(Buffer data);
   // Hands gathered_ to MsQuic, if there is one.
   void flush() { send_gathered(/*fin=*/false); }
   void send_gathered(bool fin);
@@ -61,8 +62,11 @@ class QuicStream final : public Stream {
   // and the end, leave in one call.
   SendOp* gathered_ = nullptr;
   runtime::Deferred flush_later_;
-  size_t queued_ = 0;                // bytes written and not yet acknowledged
-  size_t send_budget_ = 128 * 1024;  // MsQuic's ideal send buffer size
+  size_t queued_ = 0;  // bytes written and not yet acknowledged in order
+  // MsQuic's ideal send buffer size is what has been in flight at once. Behind a lost packet waits twice that: what was
+  // in flight when the loss shows, and what follows until it is repaired.
+  static constexpr size_t kWindows = 2;
+  size_t send_budget_ = kWindows * 128 * 1024;
   // Held after a handler consumed less than it was given: of the event's bytes, how many are consumed, how many of
   // the rest the handler has seen, and how many it has not.
   size_t held_consumed_ = 0;

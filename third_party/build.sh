@@ -27,10 +27,11 @@ run() { # run LOG COMMAND...: quiet unless it fails
   "$@" >"$log" 2>&1 || { tail -n 40 "$log" >&2; say "failed: $*"; exit 1; }
 }
 
-patches=("$here"/patches/security-*.patch)
-[ $variant = stock ] || patches=("$here"/patches/*.patch)
+patches=("$here"/patches/security-*.patch) openssl_patches=()
+[ $variant = stock ] || { patches=("$here"/patches/*.patch); openssl_patches=("$here"/patches/openssl/*.patch); }
 lock=$(sed -n '/name = "\(openssl-src\|seera-msquic\)"/,/^$/p' "$here/Cargo.lock")
-openssl_key=$( (echo "$lock" | grep -A3 openssl-src; echo "${openssl_flags[*]}"; cc -dumpfullversion) | hash_of)
+openssl_key=$( (echo "$lock" | grep -A3 openssl-src; echo "${openssl_flags[*]}"; cc -dumpfullversion
+  cat /dev/null "${openssl_patches[@]}") | hash_of)
 msquic_key=$( (echo "$openssl_key $lock ${msquic_flags[*]} $variant"; cat "${patches[@]}") | hash_of)
 openssl=$cache/openssl-$openssl_key
 prefix=$cache/msquic-$msquic_key
@@ -43,8 +44,9 @@ if [ ! -e "$prefix/.done" ]; then
   run "$work/fetch.log" cargo vendor --locked --manifest-path "$here/Cargo.toml" "$work/src"
 
   if [ ! -e "$openssl/.done" ]; then
-    say "building OpenSSL (about 5 minutes on two cores)"
+    say "building OpenSSL ($variant: ${#openssl_patches[@]} patches; about 5 minutes on two cores)"
     rm -rf "$openssl"; cd "$work/src/openssl-src/openssl"
+    for p in "${openssl_patches[@]}"; do run "$work/patch.log" patch -p1 --no-backup-if-mismatch -i "$p"; done
     run "$work/configure.log" perl ./Configure --prefix="$openssl" --libdir=lib "${openssl_flags[@]}"
     run "$work/openssl.log" make -s -j"$jobs" build_libs
     run "$work/install.log" make -s install_dev

@@ -10,13 +10,7 @@
 namespace kith::mplex {
 namespace {
 
-struct Types {
-  using Session = mplex::Session;
-  using Stream = mplex::Stream;
-  using SessionHandler = mplex::SessionHandler;
-  using Config = mplex::Config;
-};
-using End = fuzz::MuxerEnd<Types>;
+using End = fuzz::MuxerEnd<Session>;
 using fuzz::exchange;
 
 struct Message {

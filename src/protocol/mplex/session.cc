@@ -20,7 +20,8 @@ Tag reset_tag(const muxer::Stream& stream) {
 Session::Session(bool, const Config& config, muxer::SessionHandler* handler, TimePoint now)
     : muxer::Session("mplex", config, config.pools ? nullptr : std::make_unique<Pools>(),
                      config.pools, handler, now),
-      pools_(static_cast<Pools&>(muxer::Session::pools())) {}
+      pools_(static_cast<Pools&>(muxer::Session::pools())),
+      next_id_(config.first_id) {}
 
 Session::~Session() { end_all(); }
 

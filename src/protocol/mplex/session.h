@@ -101,7 +101,7 @@ class Session final : public muxer::Session {
   uint8_t varint_size_ = 0;  // bytes of varint_
   std::array<uint8_t, limits::kVarintBytes> varint_;
   uint64_t message_header_ = 0;
-  uint64_t next_id_ = 0;
+  uint64_t next_id_;
 };
 
 }  // namespace kith::mplex

@@ -246,6 +246,17 @@ TEST(Mplex, HoldsBackStreamsUntilThePeerSaysSomething) {
   EXPECT_EQ(client.session.open(nullptr).status(), KITH_ERR_CLOSED);
 }
 
+TEST(Mplex, OpensNothingWhenItsIdsAreUsedUp) {
+  Config config;
+  config.first_id = (uint64_t{1} << 60) - 2;
+  Subject client(true, config);
+  EXPECT_EQ(client.open()->id, config.first_id);
+  EXPECT_EQ(client.open()->id, config.first_id + 1);
+  EXPECT_EQ(client.session.open(nullptr).status(), KITH_ERR_LIMIT);
+  EXPECT_EQ(client.messages(),
+            (Messages{{config.first_id, kNewStream, ""}, {config.first_id + 1, kNewStream, ""}}));
+}
+
 TEST(MplexHostile, ViolationsEndTheConnection) {
   const ByteVector kRows[] = {
       {0x07, 0x00},                                                  // tag 7

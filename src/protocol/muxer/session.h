@@ -100,6 +100,7 @@ struct Config {
   size_t max_inbound_streams = limits::kStreamsPerConnection;
   size_t max_outbound_streams = limits::kMuxerOutboundStreams;  // more wait
   size_t send_budget = 256 * 1024;                              // bytes queued in one stream
+  uint64_t first_id = 0;  // of the streams that we open: this or the next that the muxer allows
 };
 
 // Session multiplexes one connection. All time arguments are of one clock.

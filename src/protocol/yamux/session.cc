@@ -14,6 +14,12 @@ Config sane(Config config) {
   return config;
 }
 
+// Odd ids are the client's, and 0 is the session's.
+uint64_t first_id(bool is_client, uint64_t at_least) {
+  const uint64_t first = std::max<uint64_t>(at_least, 1);
+  return first + ((first & 1) == (is_client ? 1 : 0) ? 0 : 1);
+}
+
 uint32_t wire_code(uint64_t code) {
   return code > UINT32_MAX ? kCodeOutOfRange : static_cast<uint32_t>(code);
 }
@@ -27,7 +33,7 @@ Session::Session(bool is_client, const Config& config, muxer::SessionHandler* ha
       config_(sane(config)),
       pools_(static_cast<Pools&>(muxer::Session::pools())),
       is_client_(is_client),
-      next_id_(is_client ? 1 : 2),
+      next_id_(first_id(is_client, config.first_id)),
       last_heard_(now) {
   start_ping();
 }
@@ -35,8 +41,8 @@ Session::Session(bool is_client, const Config& config, muxer::SessionHandler* ha
 Session::~Session() { end_all(); }
 
 muxer::Stream* Session::create_outbound() {
-  if (next_id_ > UINT32_MAX - 2) return nullptr;
-  return &create(std::exchange(next_id_, next_id_ + 2));
+  if (next_id_ > UINT32_MAX) return nullptr;
+  return &create(static_cast<uint32_t>(std::exchange(next_id_, next_id_ + 2)));
 }
 
 Stream& Session::create(uint32_t id) {

@@ -130,7 +130,7 @@ class Session final : public muxer::Session {
   SeenIds seen_ids_;  // of streams that the peer opened
 
   size_t window_growth_ = 0;
-  uint32_t next_id_;
+  uint64_t next_id_;
   IntrusiveList<Stream, &Stream::control_hook_> control_;
 
   // Frames that are due, of no stream.

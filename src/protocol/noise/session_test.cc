@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/limits.h"
+#include "crypto/x25519_vectors.h"
 #include "fuzz/channel_suite.h"
 #include "protocol/noise/handshake.h"
 #include "protocol/noise/payload.h"
@@ -282,6 +283,25 @@ TEST_F(NoiseSession, RefusesEmptyAndTruncatedHandshakeMessages) {
     message[1] = static_cast<uint8_t>(length);
     listener.receive(message);
     EXPECT_EQ(listener.session.error().status(), KITH_ERR_HANDSHAKE);
+  }
+}
+
+// A secret that everybody knows is none.
+TEST_F(NoiseSession, RefusesKeysOfSmallOrder) {
+  for (const crypto::X25519PublicKey& key : crypto::points_of_small_order()) {
+    ByteVector first = {0, 32}, second = {0, 32 + 48 + 16};
+    append(first, key);
+    append(second, key);
+    second.resize(2 + 32 + 48 + 16);
+    End dialer(dialer_config()), listener(listener_config());
+    listener.receive(first);
+    dialer.sent(dialer.pending().size());
+    dialer.receive(second);
+    for (const End* end : {&dialer, &listener}) {
+      EXPECT_EQ(end->session.error().status(), KITH_ERR_HANDSHAKE) << to_hex(key);
+      EXPECT_EQ(end->session.error().detail(), "the peer's public key is a point of small order")
+          << to_hex(key);
+    }
   }
 }
 

@@ -7,12 +7,9 @@ namespace {
 
 struct Mplex {
   using Session = mplex::Session;
-  using Stream = mplex::Stream;
-  using SessionHandler = mplex::SessionHandler;
-  using Config = mplex::Config;
 
-  static Config config() {
-    Config config;
+  static Session::Config config() {
+    Session::Config config;
     config.max_inbound_streams = 16;
     config.max_outbound_streams = 12;
     config.send_budget = 300 * 1024;

@@ -12,13 +12,13 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "protocol/muxer/session.h"
 
 namespace kith::fuzz {
 
 // What is known of a stream at one end.
-template <typename Stream>
 struct SeenStream {
-  Stream* stream = nullptr;  // nullptr after on_closed
+  muxer::Stream* stream = nullptr;  // nullptr after on_closed
   uint64_t id = 0;
   bool is_inbound = false;
   ByteVector received;
@@ -33,14 +33,14 @@ struct SeenStream {
   bool is_broken = false;  // reset or stopped
 };
 
-// MuxerEnd owns a session. M names the types: M::Session, M::Stream, M::SessionHandler, M::Config.
-template <typename M>
-class MuxerEnd : public M::SessionHandler {
+// MuxerEnd owns a session: yamux::Session or mplex::Session.
+template <typename Session>
+class MuxerEnd : public muxer::SessionHandler {
  public:
-  using Stream = typename M::Stream;
-  using Seen = SeenStream<Stream>;
+  using Stream = muxer::Stream;
+  using Seen = SeenStream;
 
-  explicit MuxerEnd(bool is_client, const typename M::Config& config = {}, TimePoint now = 0)
+  explicit MuxerEnd(bool is_client, const typename Session::Config& config = {}, TimePoint now = 0)
       : session(is_client, config, this, now) {}
 
   Seen* open() {
@@ -78,7 +78,7 @@ class MuxerEnd : public M::SessionHandler {
   bool is_flush_asked = true;  // a new session has output
   size_t num_flushes_asked = 0;
 
-  typename M::Session session;  // last: the first to go
+  Session session;  // last: the first to go
 
   void on_stream(Stream& stream) override {
     KITH_CHECK(stream.is_inbound());

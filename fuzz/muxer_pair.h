@@ -9,7 +9,7 @@
 
 namespace kith::fuzz {
 
-// MuxerFuzz runs one input. M is as for MuxerEnd, with M::config() and M::max_held(number of streams).
+// MuxerFuzz runs one input. M has M::Session, M::config() and M::max_held(number of streams).
 template <typename M>
 class MuxerFuzz {
  public:
@@ -24,7 +24,7 @@ class MuxerFuzz {
   }
 
  private:
-  using End = MuxerEnd<M>;
+  using End = MuxerEnd<typename M::Session>;
   using Seen = typename End::Seen;
   static constexpr size_t kMaxWrite = 256 * 1024;
   static constexpr size_t kPeriod = 65521;

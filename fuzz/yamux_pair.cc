@@ -7,12 +7,9 @@ namespace {
 
 struct Yamux {
   using Session = yamux::Session;
-  using Stream = yamux::Stream;
-  using SessionHandler = yamux::SessionHandler;
-  using Config = yamux::Config;
 
-  static Config config() {
-    Config config;
+  static Session::Config config() {
+    Session::Config config;
     config.max_inbound_streams = 16;
     config.max_outbound_streams = 12;
     config.max_window_growth = 1024 * 1024;

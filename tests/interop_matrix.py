@@ -6,12 +6,9 @@
 REPORT is GoogleTest's JSON report of the suite, build/release/test-results/interop.json as tests/run.py leaves it.
 Every test there is a cell of one direction, and its properties say which behaviors held: `ok`, `fails`, or what the
 peer does instead. What has no result was not run. Exits 1 if anything failed or was not run."""
-import argparse
-import json
-import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from report_table import arguments, head, line, tests
 
 # Test without its parameter -> direction.
 DIRECTIONS = {
@@ -65,12 +62,10 @@ after all that and, where kith is dialed, after a stream that the peer aborted i
 def read(report):
     """Returns {direction: {cell: {behavior: value}}} in the report's order."""
     table = {direction: {} for direction in DIRECTIONS.values()}
-    for group in report["testsuites"]:
-        for test in group["testsuite"]:
-            name, _, cell = test["name"].partition("/")
-            if name in DIRECTIONS and test.get("result") != "SKIPPED":
-                row = table[DIRECTIONS[name]].setdefault(cell, {})
-                row.update((key, test[key]) for key in BEHAVIORS if key in test)
+    for name, cell, test in tests(report):
+        if name in DIRECTIONS and test.get("result") != "SKIPPED":
+            row = table[DIRECTIONS[name]].setdefault(cell, {})
+            row.update((key, test[key]) for key in BEHAVIORS if key in test)
     return table
 
 
@@ -78,16 +73,12 @@ def value_of(row, key):
     return row.get(key, "-" if key in OPTIONAL else "not run")
 
 
-def line(cells):
-    return "| " + " | ".join(cells) + " |\n"
-
-
 def write(table, date):
     """Returns the Markdown."""
     text, notes = TEXT.format(date=date), []
     for direction, rows in table.items():
         text += f"## {direction}\n\n"
-        text += line(["peer", "stack", *BEHAVIORS.values()]) + line(["---"] * (2 + len(BEHAVIORS)))
+        text += head(["peer", "stack", *BEHAVIORS.values()])
         for cell, row in rows.items():
             peer, _, stack = cell.partition("_")
             values = [value_of(row, key) for key in BEHAVIORS]
@@ -106,18 +97,10 @@ def write(table, date):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("report", nargs="?", type=pathlib.Path,
-                        default=ROOT / "build/release/test-results/interop.json")
-    parser.add_argument("--output", type=pathlib.Path, default=ROOT / "docs/interop.md")
-    args = parser.parse_args()
-    try:
-        report = json.loads(args.report.read_text())
-    except (OSError, ValueError) as error:
-        sys.exit(f"no report: {error}")
+    report, output = arguments(__doc__, "interop", "docs/interop.md")
     table = read(report)
     text = write(table, report["timestamp"][:10])
-    args.output.write_text(text)
+    output.write_text(text)
     rows = [row for rows in table.values() for row in rows.values()]
     bad = [key for row in rows for key in BEHAVIORS if value_of(row, key) in ("fails", "not run")]
     sys.exit(1 if bad or not rows else 0)

@@ -18,6 +18,12 @@
 
 namespace kith {
 
+#ifdef KITH_ASAN
+inline constexpr bool kHasAsan = true;  // everything takes several times as long
+#else
+inline constexpr bool kHasAsan = false;
+#endif
+
 inline void poison(const void* memory, size_t size) {
 #ifdef KITH_ASAN
   __asan_poison_memory_region(memory, size);

@@ -99,12 +99,11 @@ Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) 
   return host;
 }
 
-Result<std::unique_ptr<Host>> Host::create_in_memory(runtime::Loop& loop,
-                                                     transport::memory::MemoryNetwork& network,
-                                                     const HostConfig& config) {
+Result<std::unique_ptr<Host>> Host::create_on(runtime::Loop& loop, const HostConfig& config,
+                                              const MakeTransport& make_transport) {
   KITH_ASSIGN(std::unique_ptr<Host> host, make(loop, config));
-  host->swarm_->add_transport(
-      std::make_unique<transport::memory::MemoryTransport>(loop, network, host->id_));
+  KITH_ASSIGN(auto transport, make_transport(host->key_));
+  host->swarm_->add_transport(std::move(transport));
   host->start_services(config);
   host->stopped_ = false;
   if (Status s = host->listen(config.listen); !s.ok()) {
@@ -112,6 +111,16 @@ Result<std::unique_ptr<Host>> Host::create_in_memory(runtime::Loop& loop,
     return s.error();
   }
   return host;
+}
+
+Result<std::unique_ptr<Host>> Host::create_in_memory(runtime::Loop& loop,
+                                                     transport::memory::MemoryNetwork& network,
+                                                     const HostConfig& config) {
+  return create_on(loop, config, [&](const crypto::PrivateKey& key) {
+    return std::unique_ptr<transport::Transport>(
+        std::make_unique<transport::memory::MemoryTransport>(
+            loop, network, identity::PeerId::from_public_key(key.public_key())));
+  });
 }
 
 void Host::discard(std::unique_ptr<Host> host) {

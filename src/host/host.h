@@ -1,6 +1,7 @@
 // Host: a libp2p node. The only place that names concrete transports and services.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,7 +42,12 @@ class Host {
  public:
   // Starts a node on `runtime`: keys, certificate, listeners. On the loop. Errors name the address that failed.
   static Result<std::unique_ptr<Host>> create(Runtime& runtime, HostConfig config);
-  // The same on any loop with the memory transport only: for tests and simulations.
+  // The same on any loop with the one transport that `make` gives for the node's key: for tests and simulations.
+  using MakeTransport =
+      std::function<Result<std::unique_ptr<transport::Transport>>(const crypto::PrivateKey& key)>;
+  static Result<std::unique_ptr<Host>> create_on(runtime::Loop& loop, const HostConfig& config,
+                                                 const MakeTransport& make);
+  // That, with the memory transport.
   static Result<std::unique_ptr<Host>> create_in_memory(runtime::Loop& loop,
                                                         transport::memory::MemoryNetwork& network,
                                                         const HostConfig& config);

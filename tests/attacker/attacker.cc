@@ -1,5 +1,5 @@
-// kith_attacker: a hostile libp2p peer for live tests. It verifies nothing, speaks raw MsQuic on
-// loopback in its own process, and writes what it sees as JSON lines. See usage() for the command
+// kith_attacker: a hostile libp2p peer for live tests. It verifies nothing, speaks raw MsQuic, and raw
+// TCP, on loopback in its own process, and writes what it sees as JSON lines. See usage() for the command
 // line; every scenario is a row of a table in one of the attack_*.cc files.
 #include <unistd.h>
 
@@ -24,6 +24,8 @@ std::vector<Scenario> all_scenarios() {
   add_ping_scenarios(out);
   add_stream_scenarios(out);
   add_datagram_scenarios(out);
+  add_tcp_scenarios(out);
+  add_yamux_scenarios(out);
   return out;
 }
 

@@ -99,5 +99,7 @@ void add_identify_scenarios(std::vector<Scenario>& out);
 void add_ping_scenarios(std::vector<Scenario>& out);
 void add_stream_scenarios(std::vector<Scenario>& out);
 void add_datagram_scenarios(std::vector<Scenario>& out);
+void add_tcp_scenarios(std::vector<Scenario>& out);
+void add_yamux_scenarios(std::vector<Scenario>& out);
 
 }  // namespace kith::attacker

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/asan.h"
 #include "tests/conformance/transports.h"
 #include "tests/support/test_node.h"
 
@@ -105,12 +106,17 @@ class Conformance : public testing::TestWithParam<TransportKind>,
 };
 
 TEST_P(Conformance, EchoesAnySize) {
-  for (const uint64_t size : {0ULL, 1ULL, 1000ULL, 65'536ULL, 8ULL * kMiB})
-    EXPECT_EQ(echo(size), "") << size;
+  for (const uint64_t size : {0ULL, 1ULL, 1000ULL, 65'536ULL}) EXPECT_EQ(echo(size), "") << size;
 }
 
-TEST_P(Conformance, TwoThousandStreamsOneAfterTheOther) {
-  for (uint32_t i = 0; i < 2000; ++i) ASSERT_EQ(echo(100, i + 1), "") << i;
+TEST_P(Conformance, CarriesABigTransferByteByByte) {
+  EXPECT_EQ(echo((kHasAsan ? 8 : 32) * kMiB), "");
+}
+
+TEST_P(Conformance, TenThousandStreamsOneAfterTheOther) {
+  for (uint32_t i = 0; i < (kHasAsan ? 2000 : 10'000); ++i) {
+    ASSERT_EQ(echo(100, i + 1), "") << i;
+  }
 }
 
 TEST_P(Conformance, TwoHundredStreamsAtOnce) {

@@ -8,6 +8,7 @@
 #include "host/host.h"
 #include "protocol/yamux/frame.h"
 #include "runtime/sim_loop.h"
+#include "tests/support/sim_transport.h"
 
 namespace kith::test {
 
@@ -39,6 +40,38 @@ class MemoryPlace final : public Place {
  private:
   runtime::SimLoop loop_;
   transport::memory::MemoryNetwork network_;
+};
+
+// The stack of TCP in virtual time, on lines that cut, delay and hold back what is sent as the seed says.
+class SimPlace : public Place {
+ public:
+  SimPlace(transport::upgrade::Security security, transport::upgrade::Muxer muxer, uint64_t seed)
+      : security_(security), muxer_(muxer) {
+    network.seed = seed;
+    network.there =
+        network.back = {.max_read = 20'000, .max_write = 40'000, .max_delay = microseconds(200)};
+  }
+  ~SimPlace() override { loop_.run_until_idle(); }
+  Result<std::unique_ptr<host::Host>> make_host(host::HostConfig config, bool listens) override {
+    if (listens) config.listen = {wire::Multiaddr::parse("/memory/0").value()};
+    config.tcp.upgrade.security = {security_};
+    config.tcp.upgrade.muxers = {muxer_};
+    return host::Host::create_on(loop_, config, [&](const crypto::PrivateKey& key) {
+      return SimTransport::create(loop_, network, key, config.tcp.upgrade);
+    });
+  }
+  bool run_until(const std::function<bool()>& done) override {
+    return loop_.run_until(done, seconds(600));
+  }
+  void settle() override { loop_.run_for(seconds(1)); }
+  runtime::SimLoop& loop() override { return loop_; }
+
+  SimNetwork network;
+
+ private:
+  const transport::upgrade::Security security_;
+  const transport::upgrade::Muxer muxer_;
+  runtime::SimLoop loop_;
 };
 
 // The machine's own network.
@@ -112,6 +145,11 @@ std::unique_ptr<Place> make_place() {
 
 using transport::upgrade::Muxer;
 using transport::upgrade::Security;
+template <Security kSecurity, Muxer kMuxer>
+std::unique_ptr<Place> make_sim_place() {
+  return std::make_unique<SimPlace>(kSecurity, kMuxer, /*seed=*/1);
+}
+
 inline const TransportKind kTransports[] = {
     {"memory", make_place<MemoryPlace>},
     {"quic", make_place<QuicPlace>},
@@ -123,6 +161,14 @@ inline const TransportKind kTransports[] = {
      false, limits::kMplexOutboundStreams},
     {"tcp_tls_mplex", make_place<TcpPlace<Security::kTls, Muxer::kMplex>>, false, 0, 0, false,
      false, limits::kMplexOutboundStreams},
+    {"sim_noise_yamux", make_sim_place<Security::kNoise, Muxer::kYamux>, false, UINT32_MAX,
+     yamux::kCodeOutOfRange},
+    {"sim_tls_yamux", make_sim_place<Security::kTls, Muxer::kYamux>, false, UINT32_MAX,
+     yamux::kCodeOutOfRange},
+    {"sim_noise_mplex", make_sim_place<Security::kNoise, Muxer::kMplex>, false, 0, 0, false, false,
+     limits::kMplexOutboundStreams},
+    {"sim_tls_mplex", make_sim_place<Security::kTls, Muxer::kMplex>, false, 0, 0, false, false,
+     limits::kMplexOutboundStreams},
 };
 
 }  // namespace kith::test

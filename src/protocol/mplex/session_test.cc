@@ -10,13 +10,7 @@
 namespace kith::mplex {
 namespace {
 
-struct Types {
-  using Session = mplex::Session;
-  using Stream = mplex::Stream;
-  using SessionHandler = mplex::SessionHandler;
-  using Config = mplex::Config;
-};
-using End = fuzz::MuxerEnd<Types>;
+using End = fuzz::MuxerEnd<Session>;
 using fuzz::exchange;
 
 struct Message {
@@ -250,6 +244,17 @@ TEST(Mplex, HoldsBackStreamsUntilThePeerSaysSomething) {
   client.session.go_away(0);
   EXPECT_FALSE(client.session.has_output());
   EXPECT_EQ(client.session.open(nullptr).status(), KITH_ERR_CLOSED);
+}
+
+TEST(Mplex, OpensNothingWhenItsIdsAreUsedUp) {
+  Config config;
+  config.first_id = (uint64_t{1} << 60) - 2;
+  Subject client(true, config);
+  EXPECT_EQ(client.open()->id, config.first_id);
+  EXPECT_EQ(client.open()->id, config.first_id + 1);
+  EXPECT_EQ(client.session.open(nullptr).status(), KITH_ERR_LIMIT);
+  EXPECT_EQ(client.messages(),
+            (Messages{{config.first_id, kNewStream, ""}, {config.first_id + 1, kNewStream, ""}}));
 }
 
 TEST(MplexHostile, ViolationsEndTheConnection) {

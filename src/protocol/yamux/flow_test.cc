@@ -186,6 +186,36 @@ TEST(YamuxFlow, BoundsTheGrowthOfAllWindowsTogether) {
   EXPECT_EQ(server.frames(), (Frames{{kWindowUpdate, 0, 3, (128 + 256) * kKiB}}));
 }
 
+// As fast as the peer gets credit, on many streams: what it may have under way in all.
+TEST(YamuxFlow, AConnectionOwesNoMoreThanItsLimit) {
+  constexpr uint32_t kStreams = 8;
+  Subject server(false);
+  measure(server, milliseconds(100));
+  std::vector<size_t> windows(kStreams, kInitialWindow);
+  for (uint32_t i = 0; i < kStreams; ++i) {
+    ASSERT_TRUE(server.give({kWindowUpdate, kSyn, 2 * i + 1, 0}).ok());
+  }
+  const std::string piece(64 * kKiB, 'x');
+  for (int round = 0; round < 1000; ++round) {
+    for (uint32_t i = 0; i < kStreams; ++i) {
+      ASSERT_TRUE(server.give_data(0, 2 * i + 1, piece).ok());
+      windows[i] -= piece.size();
+    }
+    for (const Frame& f : server.frames()) {
+      if (f.type == kWindowUpdate && f.id != 0) windows[f.id / 2] += f.length;
+    }
+    server.now += microseconds(10);
+  }
+  size_t total = 0;
+  for (const size_t window : windows) {
+    EXPECT_LE(window, limits::kYamuxWindow);
+    total += window;
+  }
+  EXPECT_LE(total, kStreams * kInitialWindow + limits::kYamuxWindowGrowth);
+  // What is on its way back is less than half of it.
+  EXPECT_GE(total, (kStreams * kInitialWindow + limits::kYamuxWindowGrowth) / 2);
+}
+
 TEST(YamuxFlow, SendsNoMoreThanThePeersWindow) {
   Subject client(true);
   End::Seen& out = *client.open();

@@ -7,40 +7,17 @@
 
 namespace kith::yamux {
 
-Status Session::receive(Bytes plaintext, const Buffer* backing, TimePoint now) {
-  advance(now);
-  last_heard_ = now_;
-  while (!plaintext.empty() && state_ != State::kEnding) {
-    if (body_left_ != 0) {
-      const size_t n = std::min<size_t>(plaintext.size(), body_left_);
-      take_body(plaintext.first(n), backing);
-      plaintext = plaintext.subspan(n);
-    } else {
-      const size_t n = std::min(plaintext.size(), kHeaderBytes - header_size_);
-      std::copy_n(plaintext.begin(), n, header_.begin() + header_size_);
-      plaintext = plaintext.subspan(n);
-      header_size_ = static_cast<uint8_t>(header_size_ + n);
-      if (header_size_ < kHeaderBytes) break;
-      header_size_ = 0;
-      KITH_TRY(on_frame(decode_header(header_.data())));
-    }
-    if (resets_overflow_) {
-      return fail(KITH_ERR_LIMIT, kProtocolError, "the peer does not read the resets it causes");
-    }
-  }
-  return {};
+Status Session::take_header(Bytes& plaintext) {
+  const size_t n = std::min(plaintext.size(), kHeaderBytes - header_size_);
+  std::copy_n(plaintext.begin(), n, header_.begin() + header_size_);
+  plaintext = plaintext.subspan(n);
+  header_size_ = static_cast<uint8_t>(header_size_ + n);
+  if (header_size_ < kHeaderBytes) return {};
+  header_size_ = 0;
+  return on_frame(decode_header(header_.data()));
 }
 
-Error Session::violation(const char* detail) {
-  return fail(KITH_ERR_PROTOCOL_VIOLATION, kProtocolError, detail);
-}
-
-// For a frame or a stream that changed nothing, which costs the peer less than us.
-Status Session::charge() {
-  churn_.spend(now_);
-  if (!churn_.is_overspent(now_)) return {};
-  return fail(KITH_ERR_LIMIT, kProtocolError, "the peer sends too many frames of no use");
-}
+Error Session::violation(const char* detail) { return fail(KITH_ERR_PROTOCOL_VIOLATION, detail); }
 
 Status Session::on_frame(const FrameHeader& header) {
   if (header.version != kVersion) return violation("unknown version");
@@ -71,20 +48,20 @@ Status Session::on_stream_frame(const FrameHeader& header) {
 }
 
 Status Session::on_syn(const FrameHeader& header) {
-  if (&table_of(header.id) == &outbound_) return violation("a new stream with an id of ours");
+  if (!is_peers(header.id)) return violation("a new stream with an id of ours");
   if (!seen_ids_.insert(header.id) || find(header.id)) return violation("a stream id used twice");
   if (header.type == kData && header.length > kInitialWindow) {
     return violation("a new stream with more data than its window");
   }
-  if (inbound_.size() >= config_.max_inbound_streams) {
+  if (is_full()) {
     owe_reset(header.id, kResourceLimitExceeded);
     KITH_TRY(charge());
     return header.type == kData ? begin_body(nullptr, header) : Status();
   }
-  Stream& stream = add(header.id, /*is_inbound=*/true);
+  Stream& stream = create(header.id);
+  add(stream);
   stream.ack_owed_ = true;
-  control_.push_back(stream);
-  ask_flush();
+  ask_control(stream);
   handler_->on_stream(stream);
   if (state_ == State::kEnding) return {};
   if (!stream.ended_) return on_known(stream, header);
@@ -95,7 +72,7 @@ Status Session::on_syn(const FrameHeader& header) {
 Status Session::on_known(Stream& stream, const FrameHeader& header) {
   bool has_effect = header.length != 0 || (header.flags & kSyn) != 0;
   if (!stream.is_inbound_) {
-    if (stream.syn_owed_) return violation("a frame of a stream that we have not opened");
+    if (!stream.is_announced_) return violation("a frame of a stream that we have not opened");
     if ((header.flags & kAck) != 0 && !stream.is_acked_) has_effect = stream.is_acked_ = true;
     on_answered();
   }
@@ -113,8 +90,8 @@ Status Session::on_known(Stream& stream, const FrameHeader& header) {
 Status Session::on_peer_reset(const FrameHeader& header) {
   Stream* stream = find(header.id);
   if (!stream || stream->is_inbound_) KITH_TRY(charge());
-  if (stream && stream->syn_owed_) return violation("a reset of a stream that we have not opened");
   if (stream) {
+    if (!stream->is_announced_) return violation("a reset of a stream that we have not opened");
     if (!stream->is_inbound_) on_answered();
     const uint64_t code = header.type == kWindowUpdate ? header.length : 0;
     end(*stream);
@@ -133,64 +110,13 @@ Status Session::begin_body(Stream* stream, const FrameHeader& header) {
   body_stream_ = stream;
   body_left_ = header.length;
   body_fin_ = (header.flags & kFin) != 0;
-  if (body_left_ == 0) take_body({}, nullptr);
+  if (body_left_ == 0) end_body();
   return {};
 }
 
-void Session::take_body(Bytes piece, const Buffer* backing) {
-  body_left_ -= static_cast<uint32_t>(piece.size());
-  if (body_stream_ && !piece.empty()) deliver(*body_stream_, piece, backing);
-  if (body_left_ == 0 && body_stream_) {
-    Stream& stream = *std::exchange(body_stream_, nullptr);
-    if (body_fin_) on_fin(stream);
-  }
-}
-
-void Session::deliver(Stream& stream, Bytes piece, const Buffer* backing) {
-  if (stream.is_discarding_) return discard(stream, piece.size());
-  size_t n = 0;
-  const bool is_paused = !stream.held_.empty();
-  if (!is_paused) {
-    n = handler_->on_data(stream, piece);
-    KITH_CHECK(n <= piece.size());
-    if (stream.ended_) return;
-    if (stream.is_discarding_) return discard(stream, piece.size());
-  }
-  const Bytes rest = piece.subspan(n);
-  held_total_ += rest.size();
-  if (!rest.empty() && backing && !is_paused) {
-    const auto offset = static_cast<size_t>(rest.data() - backing->data());
-    stream.held_.pin(backing->slice(offset, rest.size()));
-  } else {
-    stream.held_.append(rest, pools_.chunks);
-  }
-  return_credit(stream, n);
-}
-
-// The peer goes on sending, and would be stuck without credit while we may still write to it. Only so much of that.
-void Session::discard(Stream& stream, size_t n) {
-  stream.dropped_ += static_cast<uint32_t>(n);
-  if (stream.dropped_ > limits::kMuxerDroppedBytes) {
-    end_with_reset(stream, stream.stop_code_);
-  } else {
-    return_credit(stream, n);
-  }
-}
-
-void Session::on_fin(Stream& stream) {
-  if (std::exchange(stream.fin_received_, true)) return;
-  if (stream.is_discarding_) {
-    stream.read_closed_ = true;
-    end_if_done(stream);
-  } else {
-    close_read_if_done(stream);
-  }
-}
-
-// js counts the streams that come before it is ready for them, and any answer shows that it is.
-void Session::on_answered() {
-  if (std::exchange(peer_answered_, true)) return;
-  start_waiting();
+void Session::end_body() {
+  muxer::Stream* stream = std::exchange(body_stream_, nullptr);
+  if (stream && body_fin_) on_fin(*stream);
 }
 
 Status Session::on_ping(const FrameHeader& header) {

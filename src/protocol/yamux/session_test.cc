@@ -48,6 +48,26 @@ TEST(Yamux, GivesOddIdsToTheClientAndEvenOnesToTheServer) {
   EXPECT_EQ(server.streams.size(), 4U);
 }
 
+TEST(Yamux, OpensNothingWhenItsIdsAreUsedUp) {
+  for (const bool is_client : {true, false}) {
+    Config config;
+    config.first_id = UINT32_MAX - 3;
+    Subject end(is_client, config);
+    const uint32_t last = is_client ? UINT32_MAX : UINT32_MAX - 1;
+    EXPECT_EQ(end.open()->id, last - 2);
+    End::Seen& out = *end.open();
+    EXPECT_EQ(out.id, last);
+    const Result<muxer::Stream*> none = end.session.open(nullptr);
+    EXPECT_EQ(none.status(), KITH_ERR_LIMIT);
+    EXPECT_EQ(none.error().detail(), "no stream ids are left");
+    // The connection goes on with the streams there are.
+    ASSERT_TRUE(end.write(out, "x").ok());
+    EXPECT_EQ(end.frames(), (Frames{{kWindowUpdate, kSyn, last - 2, 0},
+                                    {kWindowUpdate, kSyn, last, 0},
+                                    {kData, 0, last, 1}}));
+  }
+}
+
 TEST(Yamux, AnnouncesAStreamByAWindowUpdateAndSendsDataWithIt) {
   Subject client(true);
   End::Seen& out = *client.open();
@@ -295,6 +315,16 @@ TEST(Yamux, StreamsBeyondWhatThePeerAllowsWait) {
   ASSERT_TRUE(client.give({kWindowUpdate, kRst, 3, 0}).ok());
   EXPECT_EQ(client.frames(), (Frames{{kWindowUpdate, kSyn, 5, 0}}));
   EXPECT_NE(client.open(), nullptr);
+}
+
+TEST(Yamux, OpensNoMoreStreamsAtOnceThanPeersBear) {
+  Subject client(true);
+  for (size_t i = 0; i < limits::kMuxerOutboundStreams + 10; ++i) ASSERT_NE(client.open(), nullptr);
+  size_t num_announced = 0;
+  while (client.session.has_output()) num_announced += client.frames().size();
+  EXPECT_EQ(num_announced, limits::kMuxerOutboundStreams);
+  client.session.reset(*client.streams[0].stream, 0);
+  EXPECT_EQ(client.frames().size(), 2U);  // the reset, and the first that waited
 }
 
 TEST(Yamux, MeasuresRoundTripsAndKeepsTheConnectionAlive) {

@@ -9,13 +9,7 @@
 
 namespace kith::yamux {
 
-struct Types {
-  using Session = yamux::Session;
-  using Stream = yamux::Stream;
-  using SessionHandler = yamux::SessionHandler;
-  using Config = yamux::Config;
-};
-using End = fuzz::MuxerEnd<Types>;
+using End = fuzz::MuxerEnd<Session>;
 
 struct Frame {
   uint8_t type;

@@ -45,10 +45,10 @@ MuxedConnection<Session, Muxer>::~MuxedConnection() {
 }
 
 template <typename Session, typename Muxer>
-auto MuxedConnection<Session, Muxer>::muxer_config(Upgrader& upgrader) -> MuxerConfig {
-  MuxerConfig config;
+typename Muxer::Config MuxedConnection<Session, Muxer>::muxer_config(Upgrader& upgrader) {
+  typename Muxer::Config config;
   config.max_inbound_streams = upgrader.config().max_inbound_streams;
-  config.pools = &upgrader.pools().of<Muxer>().raw;
+  config.pools = &upgrader.pools().of<Muxer>();
   return config;
 }
 
@@ -70,8 +70,8 @@ void MuxedConnection<Session, Muxer>::start(Bytes early) {
 template <typename Session, typename Muxer>
 Result<Stream*> MuxedConnection<Session, Muxer>::open_stream(StreamHandler* handler) {
   if (!is_open()) return Error(KITH_ERR_CLOSED, "connection");
-  auto& pool = upgrader_.pools().of<Muxer>().streams;
-  OurStream* stream = pool.create(*this, muxer_, Direction::kOutbound);
+  auto& pool = upgrader_.pools().streams;
+  MuxedStream* stream = pool.create(*this, muxer_, Direction::kOutbound);
   Result<RawStream*> raw = muxer_.open(stream);
   if (!raw.ok()) {
     pool.destroy(stream);
@@ -109,9 +109,9 @@ void MuxedConnection<Session, Muxer>::finish() {
     pipe_->send(out);
   }
   muxer_.sent();
-  while (OurStream* stream = streams_.pop_front()) {
+  while (MuxedStream* stream = streams_.pop_front()) {
     stream->on_closed(end_);
-    upgrader_.pools().of<Muxer>().streams.destroy(stream);
+    upgrader_.pools().streams.destroy(stream);
   }
   if (handler_) handler_->on_closed(*this, end_);
   if (!pipe_ended_) pipe_.release()->finish();
@@ -222,8 +222,7 @@ void MuxedConnection<Session, Muxer>::on_timer() {
 
 template <typename Session, typename Muxer>
 void MuxedConnection<Session, Muxer>::on_stream(RawStream& raw) {
-  OurStream* stream =
-      upgrader_.pools().of<Muxer>().streams.create(*this, muxer_, Direction::kInbound);
+  MuxedStream* stream = upgrader_.pools().streams.create(*this, muxer_, Direction::kInbound);
   raw.user = stream;
   stream->set_raw(&raw);
   streams_.push_back(*stream);
@@ -253,10 +252,10 @@ void MuxedConnection<Session, Muxer>::on_writable(RawStream& raw) {
 
 template <typename Session, typename Muxer>
 void MuxedConnection<Session, Muxer>::on_closed(RawStream& raw) {
-  OurStream& stream = of(raw);
+  MuxedStream& stream = of(raw);
   streams_.remove(stream);
   stream.on_closed(is_open_ ? clean_ : end_);
-  upgrader_.pools().of<Muxer>().streams.destroy(&stream);
+  upgrader_.pools().streams.destroy(&stream);
 }
 
 template class MuxedConnection<noise::Session, yamux::Session>;

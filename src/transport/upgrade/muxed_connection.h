@@ -15,7 +15,7 @@
 namespace kith::transport::upgrade {
 
 template <typename Session, typename Muxer>
-class MuxedConnection final : public UpgradedConnection, PipeHandler, MuxerTypes<Muxer>::Handler {
+class MuxedConnection final : public UpgradedConnection, PipeHandler, muxer::SessionHandler {
  public:
   // `session` is open, `pipe` too.
   MuxedConnection(Upgrader& upgrader, std::unique_ptr<Pipe> pipe, std::unique_ptr<Session> session,
@@ -33,12 +33,10 @@ class MuxedConnection final : public UpgradedConnection, PipeHandler, MuxerTypes
   void close(uint64_t code) override;
 
  private:
-  using RawStream = typename MuxerTypes<Muxer>::Stream;
-  using MuxerConfig = typename MuxerTypes<Muxer>::Config;
-  using OurStream = MuxedStream<Muxer>;
+  using RawStream = muxer::Stream;
 
-  static MuxerConfig muxer_config(Upgrader& upgrader);
-  static OurStream& of(RawStream& raw) { return *static_cast<OurStream*>(raw.user); }
+  static typename Muxer::Config muxer_config(Upgrader& upgrader);
+  static MuxedStream& of(RawStream& raw) { return *static_cast<MuxedStream*>(raw.user); }
 
   void on_pipe_open() override {}
   void on_pipe_data(MutableBytes bytes, const Buffer& backing) override;
@@ -77,7 +75,7 @@ class MuxedConnection final : public UpgradedConnection, PipeHandler, MuxerTypes
   Muxer muxer_;
   const wire::Multiaddr local_address_;
   const wire::Multiaddr remote_address_;
-  IntrusiveList<OurStream, &OurStream::hook> streams_;
+  IntrusiveList<MuxedStream, &MuxedStream::hook> streams_;
   Error end_{KITH_OK, "connection"};
   const Error clean_{KITH_OK, "stream"};
   const Direction direction_;

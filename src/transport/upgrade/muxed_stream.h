@@ -4,43 +4,24 @@
 // reset is told as both on_reset and on_stop. A stop alone is not heard by the peer before our own side has ended.
 #pragma once
 
+#include <type_traits>
 #include <utility>
 
 #include "base/intrusive_list.h"
 #include "base/pool.h"
 #include "protocol/mplex/session.h"
+#include "protocol/muxer/session.h"
 #include "protocol/yamux/session.h"
 #include "transport/transport.h"
 
 namespace kith::transport::upgrade {
 
-// What belongs to a muxer's session.
-template <typename Session>
-struct MuxerTypes;
-template <>
-struct MuxerTypes<yamux::Session> {
-  using Stream = yamux::Stream;
-  using Handler = yamux::SessionHandler;
-  using Config = yamux::Config;
-  using Pools = yamux::Pools;
-};
-template <>
-struct MuxerTypes<mplex::Session> {
-  using Stream = mplex::Stream;
-  using Handler = mplex::SessionHandler;
-  using Config = mplex::Config;
-  using Pools = mplex::Pools;
-};
-
-template <typename Muxer>
 class MuxedStream final : public Stream {
  public:
-  using RawStream = typename MuxerTypes<Muxer>::Stream;
-
-  MuxedStream(Connection& connection, Muxer& muxer, Direction direction)
+  MuxedStream(Connection& connection, muxer::Session& muxer, Direction direction)
       : connection_(connection), muxer_(muxer), direction_(direction) {}
   ~MuxedStream() = default;
-  void set_raw(RawStream* raw) { raw_ = raw; }
+  void set_raw(muxer::Stream* raw) { raw_ = raw; }
 
   void consume(size_t n) override {
     if (!read_over_) muxer_.consume(*raw_, n);
@@ -108,8 +89,8 @@ class MuxedStream final : public Stream {
 
  private:
   Connection& connection_;
-  Muxer& muxer_;
-  RawStream* raw_ = nullptr;  // lives until the muxer's on_closed
+  muxer::Session& muxer_;
+  muxer::Stream* raw_ = nullptr;  // lives until the muxer's on_closed
   const Direction direction_;
   bool read_over_ = false;   // no more on_data
   bool write_over_ = false;  // by us, or by the peer's reset
@@ -117,17 +98,12 @@ class MuxedStream final : public Stream {
 };
 
 // What the connections of a node share.
-template <typename Muxer>
-struct MuxerPools {
-  typename MuxerTypes<Muxer>::Pools raw;
-  ObjectPool<MuxedStream<Muxer>> streams;
-};
-
 struct Pools {
-  MuxerPools<yamux::Session> yamux;
-  MuxerPools<mplex::Session> mplex;
+  yamux::Pools yamux;
+  mplex::Pools mplex;
+  ObjectPool<MuxedStream> streams;
   template <typename Muxer>
-  MuxerPools<Muxer>& of() {
+  typename Muxer::Pools& of() {
     if constexpr (std::is_same_v<Muxer, yamux::Session>) {
       return yamux;
     } else {

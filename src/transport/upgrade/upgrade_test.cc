@@ -2,96 +2,18 @@
 // with whatever goes wrong on the way.
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <functional>
 #include <random>
 
 #include "protocol/tls/certificate.h"
 #include "runtime/sim_loop.h"
+#include "tests/support/sim_pipe.h"
 #include "transport/upgrade/upgrader.h"
 
 namespace kith::transport::upgrade {
 namespace {
 
-// One end of a pipe in memory with a latency. Pieces arrive cut at random.
-class TestPipe final : public Pipe {
- public:
-  TestPipe(runtime::Loop& loop, Duration latency, uint32_t seed)
-      : loop_(loop),
-        latency_(latency),
-        random_(seed),
-        arrival_(runtime::Timer::of<&TestPipe::arrive>(loop.timers(), this)) {}
-  ~TestPipe() override { cut(Error(KITH_ERR_CONNECTION_LOST, "pipe", "cut")); }
-  static void join(TestPipe& a, TestPipe& b) {
-    a.peer_ = &b;
-    b.peer_ = &a;
-  }
-
-  bool is_open() const override { return true; }
-  void send(OutputBytes& bytes) override {
-    const Bytes all = bytes.bytes();
-    const size_t n = std::min(all.size(), budget);
-    if (peer_ && n != 0) peer_->receive(to_vector(all.first(n)));
-    bytes.clear();
-    num_flights += n != 0;
-    budget -= n;
-    if (budget != 0) return;
-    const Error lost(KITH_ERR_CONNECTION_LOST, "pipe", "the line is cut");
-    cut(lost);
-    end_ = lost;
-    schedule();
-  }
-  size_t waiting() const override { return 0; }
-  void finish() override {
-    cut(Error(KITH_OK, "pipe"));
-    handler_ = nullptr;
-    loop_.post([this] { delete this; });
-  }
-  wire::Multiaddr local_address() const override { return {}; }
-  wire::Multiaddr remote_address() const override { return {}; }
-
-  size_t budget = SIZE_MAX;  // bytes until the line is cut
-  size_t max_piece = SIZE_MAX;
-  int num_flights = 0;
-
- private:
-  void receive(ByteVector bytes) {
-    queue_.push_back({loop_.now() + latency_, std::move(bytes)});
-    schedule();
-  }
-  void cut(Error error) {
-    if (!peer_) return;
-    peer_->end_ = std::move(error);
-    peer_->schedule();
-    std::exchange(peer_, nullptr)->peer_ = nullptr;
-  }
-  void schedule() {
-    if (!arrival_.is_set()) arrival_.set(queue_.empty() ? loop_.now() : queue_.front().first);
-  }
-  void arrive() {
-    if (queue_.empty()) {
-      if (end_ && handler_) handler_->on_pipe_end(*end_);
-      return;
-    }
-    ByteVector& front = queue_.front().second;
-    const size_t n = std::min<size_t>(front.size(), 1 + random_() % max_piece);
-    uint8_t* copy = nullptr;
-    const Buffer piece = loop_.buffers().allocate(n, &copy);
-    std::copy_n(front.begin(), n, copy);
-    front.erase(front.begin(), front.begin() + static_cast<ptrdiff_t>(n));
-    if (front.empty()) queue_.pop_front();
-    if (!queue_.empty() || end_) schedule();
-    if (handler_) handler_->on_pipe_data({copy, n}, piece);
-  }
-
-  runtime::Loop& loop_;
-  const Duration latency_;
-  std::minstd_rand random_;
-  runtime::Timer arrival_;
-  TestPipe* peer_ = nullptr;
-  std::deque<std::pair<TimePoint, ByteVector>> queue_;
-  std::optional<Error> end_;
-};
+using test::SimPipe;
 
 // A node that echoes the streams of its peer and counts what it hears.
 struct Node final : DialHandler, ListenerHandler, ConnectionHandler, StreamHandler {
@@ -198,14 +120,14 @@ class UpgradeTest : public testing::Test {
   // Joins the two by a pipe; `near` dials `expected`.
   void join(Node& near, Node& far, const identity::PeerId& expected, uint32_t seed = 1,
             size_t max_piece = SIZE_MAX) {
-    auto a = std::make_unique<TestPipe>(loop_, latency_, seed);
-    auto b = std::make_unique<TestPipe>(loop_, latency_, seed + 1);
-    TestPipe::join(*a, *b);
-    a->max_piece = b->max_piece = max_piece;
+    auto a = std::make_unique<SimPipe>(loop_, latency_, seed);
+    auto b = std::make_unique<SimPipe>(loop_, latency_, seed + 1);
+    SimPipe::join(*a, *b);
+    a->faults.max_read = b->faults.max_read = max_piece;
     near_pipe_ = a.get();
     far_pipe_ = b.get();
-    if (near_budget_) a->budget = *near_budget_;
-    if (far_budget_) b->budget = *far_budget_;
+    if (near_budget_) a->faults.break_at = *near_budget_;
+    if (far_budget_) b->faults.break_at = *far_budget_;
     dial_ = near.upgrader->dial(std::move(a), expected, &near);
     far.upgrader->accept(std::move(b), admit(far), nullptr, &far);
   }
@@ -218,8 +140,8 @@ class UpgradeTest : public testing::Test {
   std::optional<size_t> near_budget_, far_budget_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<Dial> dial_;
-  TestPipe* near_pipe_ = nullptr;  // valid right after join()
-  TestPipe* far_pipe_ = nullptr;
+  SimPipe* near_pipe_ = nullptr;  // valid right after join()
+  SimPipe* far_pipe_ = nullptr;
 };
 
 constexpr Ends kAllEnds[] = {
@@ -340,9 +262,9 @@ TEST_F(UpgradeTest, AnotherPeerThanExpectedIsRefusedByName) {
 
 TEST_F(UpgradeTest, ASilentPeerIsGivenUpAtTheDeadline) {
   Node& node = make_node();
-  TestPipe nobody(loop_, latency_, 1);
-  auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
-  TestPipe::join(*pipe, nobody);
+  SimPipe nobody(loop_, latency_, 1);
+  auto pipe = std::make_unique<SimPipe>(loop_, latency_, 2);
+  SimPipe::join(*pipe, nobody);
   node.upgrader->accept(std::move(pipe), admit(node), nullptr, &node);
   loop_.run_for(limits::kHandshakeTimeout - milliseconds(1));
   EXPECT_EQ(node.num_outcomes, 0);
@@ -357,9 +279,9 @@ TEST_F(UpgradeTest, BytesThatAreNoLibp2pAreRefused) {
   for (const std::string_view text :
        {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02", "\xff\xff\xff\xff"}) {
     node.num_outcomes = 0;
-    TestPipe peer(loop_, latency_, 1);
-    auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
-    TestPipe::join(*pipe, peer);
+    SimPipe peer(loop_, latency_, 1);
+    auto pipe = std::make_unique<SimPipe>(loop_, latency_, 2);
+    SimPipe::join(*pipe, peer);
     node.upgrader->accept(std::move(pipe), admit(node), nullptr, &node);
     OutputBytes out;
     out.append(as_bytes(text));
@@ -412,13 +334,13 @@ TEST_F(UpgradeTest, ADialGivenUpAtAnyMomentIsSilent) {
 
 TEST_F(UpgradeTest, InboundHandshakesAreLimited) {
   Node& node = make_node(limited({.max_handshakes = 3}));
-  std::vector<std::unique_ptr<TestPipe>> silent;
+  std::vector<std::unique_ptr<SimPipe>> silent;
   for (int i = 0; i < 3; ++i) {
     Admission::Ticket ticket = admit(node);
     ASSERT_TRUE(ticket);
-    silent.push_back(std::make_unique<TestPipe>(loop_, latency_, 1));
-    auto pipe = std::make_unique<TestPipe>(loop_, latency_, 2);
-    TestPipe::join(*pipe, *silent.back());
+    silent.push_back(std::make_unique<SimPipe>(loop_, latency_, 1));
+    auto pipe = std::make_unique<SimPipe>(loop_, latency_, 2);
+    SimPipe::join(*pipe, *silent.back());
     node.upgrader->accept(std::move(pipe), std::move(ticket), nullptr, &node);
   }
   Status refusal;

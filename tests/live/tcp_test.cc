@@ -1,0 +1,96 @@
+// A live node under attack over TCP: the upgrade, Noise, TLS and yamux.
+#include <cstdio>
+
+#include "tests/live/live.h"
+
+namespace kith::test {
+namespace {
+
+class LiveTcp : public Live {
+ protected:
+  LiveTcp() : Live("/ip4/127.0.0.1/tcp/0") {}
+  // Attacks twice, the first time to fill pools and the allocator, and tells how much the node has grown since.
+  size_t growth_by(const std::vector<std::string>& small, const std::vector<std::string>& large) {
+    EXPECT_EQ(attack(small), 0);
+    const size_t before = rss();
+    Json done;
+    EXPECT_EQ(attack(large, &done), 0);
+    const size_t after = rss();
+    std::printf("    %s %s: RSS %zu KiB before, %zu KiB after, %.1f s\n", large[0].c_str(),
+                large[1].c_str(), before / 1024, after / 1024, done.value("seconds", 0.0));
+    return after > before ? after - before : 0;
+  }
+};
+
+TEST_F(LiveTcp, TheAttackerIsAGoodPeerWhenAsked) { EXPECT_EQ(attack({"tcp-good"}), 0); }
+
+// The upgrade.
+
+TEST_F(LiveTcp, AnOversizedMultistreamLineIsRefused) {
+  EXPECT_EQ(attack({"tcp-oversized-line"}), 0);
+  expect_inbound_failure("MESSAGE_TOO_LARGE");
+}
+
+TEST_F(LiveTcp, ADribbledUpgradeEndsAtTheDeadline) {
+  EXPECT_EQ(attack({"tcp-dribbled-upgrade"}), 0);
+  expect_inbound_failure("TIMEOUT");
+}
+
+class LiveTcpLimits : public LiveTcp {
+ protected:
+  LiveTcpLimits() { config_.inbound.max_handshakes = 64; }
+};
+
+TEST_F(LiveTcpLimits, HalfUpgradesBeyondTheLimitAreTurnedAway) {
+  EXPECT_EQ(attack({"tcp-half-upgrades", "300", "--max", "64"}), 0);
+  expect_inbound_failure("TIMEOUT");
+  EXPECT_LE(node_->inbound_failures.size(), 64U);
+}
+
+TEST_F(LiveTcp, AClientWithoutACertificateIsRefused) {
+  EXPECT_EQ(attack({"tls-no-certificate"}), 0);
+  expect_inbound_failure("tls handshake");
+  EXPECT_EQ(node_->num_connected, 1U);  // the honest peer
+}
+
+TEST_F(LiveTcp, TheSignatureOfAnotherNoiseKeyIsRefused) {
+  EXPECT_EQ(attack({"noise-foreign-signature"}), 0);
+  expect_inbound_failure("BAD_SIGNATURE");
+  EXPECT_EQ(attack({"noise-no-signature"}), 0);
+  expect_inbound_failure("no signature");
+  EXPECT_EQ(node_->num_connected, 1U);
+}
+
+TEST_F(LiveTcp, AKeyOfSmallOrderIsRefused) {
+  EXPECT_EQ(attack({"noise-small-order"}), 0);
+  expect_inbound_failure("noise handshake");
+}
+
+TEST_F(LiveTcp, NothingIsTakenAfterABadNoiseFrame) { EXPECT_EQ(attack({"noise-bad-frame"}), 0); }
+
+// Yamux.
+
+TEST_F(LiveTcp, WindowsThatOverflowDoNoHarm) { EXPECT_EQ(attack({"yamux-window-overflow"}), 0); }
+
+TEST_F(LiveTcp, YamuxViolationsEndTheConnectionWithAGoAway) {
+  EXPECT_EQ(attack({"yamux-large-first-frame"}), 0);
+  EXPECT_EQ(attack({"yamux-beyond-the-window"}), 0);
+  EXPECT_EQ(attack({"yamux-own-id"}), 0);
+}
+
+TEST_F(LiveTcp, StreamsAreTakenInBothForms) { EXPECT_EQ(attack({"yamux-syn-forms"}), 0); }
+
+TEST_F(LiveTcp, PingsThatAreNeverReadCostNoMemory) {
+  EXPECT_LT(growth_by({"yamux-ping-flood", "50000"}, {"yamux-ping-flood", "1000000"}), 4 * kMiB);
+}
+
+TEST_F(LiveTcp, ResetChurnCostsNoMemory) {
+  EXPECT_LT(growth_by({"yamux-reset-churn", "50000"}, {"yamux-reset-churn", "1000000"}), 4 * kMiB);
+}
+
+TEST_F(LiveTcp, EmptyDataCostsNoMemory) {
+  EXPECT_LT(growth_by({"yamux-empty-data", "50000"}, {"yamux-empty-data", "1000000"}), 4 * kMiB);
+}
+
+}  // namespace
+}  // namespace kith::test

@@ -19,7 +19,7 @@ if(NOT KITH_SANITIZE)
   target_link_options(kith_shared PRIVATE
     -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/kith.map -Wl,--exclude-libs,ALL -Wl,--no-undefined
     -Wl,--gc-sections -static-libstdc++ -static-libgcc)
-  target_link_libraries(kith_shared PRIVATE kith_msquic_dep kith_crypto_dep Threads::Threads)
+  target_link_libraries(kith_shared PRIVATE kith_msquic_dep kith_crypto_dep $<TARGET_NAME_IF_EXISTS:kith::wslay> Threads::Threads)
   target_include_directories(kith_shared INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   install(TARGETS kith_shared EXPORT kithTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
@@ -35,16 +35,17 @@ install(TARGETS kith_static EXPORT kithTargets ARCHIVE DESTINATION ${CMAKE_INSTA
 if(KITH_PRIVATE_ARCHIVES)
   # The private copies travel with the static library, out of the way of the system's own.
   install(FILES ${KITH_PRIVATE_ARCHIVES} DESTINATION ${CMAKE_INSTALL_LIBDIR}/kith COMPONENT library)
-  install(FILES ${KITH_DEPS}/LICENSE.openssl ${KITH_DEPS}/LICENSE.msquic
+  install(FILES ${KITH_DEPS}/LICENSE.openssl ${KITH_DEPS}/LICENSE.msquic ${KITH_DEPS}/LICENSE.wslay
     DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT library)
-  foreach(archive msquic ssl crypto)
+  foreach(archive msquic ssl crypto wslay)
     target_link_libraries(kith_static INTERFACE
       $<BUILD_INTERFACE:${KITH_DEPS}/lib/lib${archive}.a>
       $<INSTALL_INTERFACE:$<INSTALL_PREFIX>/${CMAKE_INSTALL_LIBDIR}/kith/lib${archive}.a>)
   endforeach()
   target_link_libraries(kith_static INTERFACE Threads::Threads ${CMAKE_DL_LIBS})
 else()
-  target_link_libraries(kith_static INTERFACE OpenSSL::SSL OpenSSL::Crypto msquic::msquic Threads::Threads)
+  target_link_libraries(kith_static INTERFACE OpenSSL::SSL OpenSSL::Crypto msquic::msquic
+    $<BUILD_INTERFACE:${KITH_WSLAY_LIBRARY}> $<INSTALL_INTERFACE:$<$<BOOL:${KITH_WEBSOCKET}>:wslay>> Threads::Threads)
 endif()
 # A C project without C++ links with the C compiler, which does not know what C++ needs.
 target_link_libraries(kith_static INTERFACE $<$<LINK_LANGUAGE:C>:stdc++> $<$<LINK_LANGUAGE:C>:m>)

@@ -6,8 +6,8 @@
 A folder of src/ includes only itself and the folders before it in LAYERS. Beyond that order:
   kith/ headers      only in capi and tests; base may include kith/status.h; include/ only its own
   protocol/x         never protocol/y, but for protocol/muxer, the half that muxers share; two services meet only in host
-  transport drivers  (transport/quic, ...) are named only by themselves, host and tests
-  OpenSSL            only in crypto; msquic.h only in transport/quic/msquic_api.h
+  transport drivers  (transport/quic, ...) are named only by themselves, host and tests; websocket stands on tcp
+  OpenSSL            only in crypto; msquic.h only in transport/quic/msquic_api.h; wslay only in protocol/websocket
   apps, examples     only kith/ headers and their own folder: they are users like any other
   tests              (*_test.*, test_*) also fuzz/ and tests/
 Prints each violation and exits 1. The self-test, which every run begins with, feeds it wrong includes."""
@@ -41,6 +41,8 @@ def why_not(path, target, is_system, exists):
     is_test = "_test." in path or "/test_" in path
     if target.startswith("openssl/") and not path.startswith("src/crypto/"):
         return "OpenSSL is for src/crypto only"
+    if target.startswith("wslay/") and not path.startswith("src/protocol/websocket/"):
+        return "wslay is for src/protocol/websocket only"
     if re.match(r"(.*/)?msquic\w*\.h$", target) and target != "transport/quic/msquic_api.h":
         if path != "src/transport/quic/msquic_api.h":
             return "msquic.h is for src/transport/quic/msquic_api.h only"
@@ -74,6 +76,8 @@ def why_not(path, target, is_system, exists):
         return "protocols do not know each other"
     if layer == "service" and used == "service" and part(inner, layer) != part(target, used) and not is_test:
         return "two services meet only in host"
+    if inner.startswith("transport/websocket/") and target.startswith("transport/tcp/"):
+        return None
     if is_driver(target) and layer != "host" and not is_test:
         if not inner.startswith(target.rsplit("/", 1)[0] + "/"):
             return "only host names a concrete transport"
@@ -107,9 +111,11 @@ def self_test():
         ("src/service/ping.cc", '#include "service/identify.h"'),
         ("src/swarm/a.cc", '#include "transport/quic/transport.h"'),
         ("src/transport/memory/a.cc", '#include "transport/quic/transport.h"'),
+        ("src/transport/tcp/a.cc", '#include "transport/websocket/transport.h"'),
         ("src/wire/a.cc", "#include <openssl/evp.h>"),
         ("src/wire/a_test.cc", "#include <openssl/evp.h>"),
         ("src/transport/quic/transport.cc", "#include <msquic.h>"),
+        ("src/transport/websocket/a.cc", "#include <wslay/wslay.h>"),
         ("src/swarm/a.cc", '#include "kith/host.h"'),
         ("src/capi/a.cc", '#include "kith/nothing.h"'),
         ("src/wire/a.cc", '#include "varint.h"'),
@@ -123,8 +129,10 @@ def self_test():
         ("src/wire/a_test.cc", '#include "tests/support/child_process.h"'),
         ("src/crypto/a.h", "#include <openssl/evp.h>"),
         ("src/protocol/yamux/a.h", '#include "protocol/muxer/session.h"'),
+        ("src/protocol/websocket/a.cc", "#include <wslay/wslay.h>"),
         ("src/transport/quic/msquic_api.h", "#include <msquic.h>"),
         ("src/transport/quic/a.cc", '#include "transport/quic/msquic_api.h"'),
+        ("src/transport/websocket/a.cc", '#include "transport/tcp/socket_transport.h"'),
         ("src/host/a.cc", '#include "service/ping.h"\n#include "transport/quic/transport.h"'),
         ("src/service/ping_test.cc", '#include "transport/memory/memory.h"'),
         ("src/capi/a.cc", '#include "kith/host.h"\n#include "host/host.h"'),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches the pinned sources of OpenSSL and MsQuic (crates, by name, checked against Cargo.lock), applies our
-# patches and builds both as static, position-independent libraries.
+# Fetches the pinned sources of OpenSSL, MsQuic and wslay (crates, by name, checked against Cargo.lock), applies our
+# patches and builds them as static, position-independent libraries.
 #
 #   third_party/build.sh [--stock]      prints, on stdout, the prefix to give CMake as KITH_DEPS
 #
@@ -29,7 +29,7 @@ run() { # run LOG COMMAND...: quiet unless it fails
 
 patches=("$here"/patches/security-*.patch) openssl_patches=()
 [ $variant = stock ] || { patches=("$here"/patches/*.patch); openssl_patches=("$here"/patches/openssl/*.patch); }
-lock=$(sed -n '/name = "\(openssl-src\|seera-msquic\)"/,/^$/p' "$here/Cargo.lock")
+lock=$(sed -n '/name = "\(openssl-src\|seera-msquic\|wslay-sys\)"/,/^$/p' "$here/Cargo.lock")
 openssl_key=$( (echo "$lock" | grep -A3 openssl-src; echo "${openssl_flags[*]}"; cc -dumpfullversion
   cat /dev/null "${openssl_patches[@]}") | hash_of)
 msquic_key=$( (echo "$openssl_key $lock ${msquic_flags[*]} $variant"; cat "${patches[@]}") | hash_of)
@@ -66,6 +66,13 @@ if [ ! -e "$prefix/.done" ]; then
     cp "$openssl"/lib/lib{ssl,crypto}.a "$prefix/lib/"
     cp "$work/src/openssl-src/openssl/LICENSE.txt" "$prefix/LICENSE.openssl"
     cp LICENSE "$prefix/LICENSE.msquic"
+    cd "$work/src/wslay-sys/vendor"
+    for f in wslay_*.c; do
+      run "$work/wslay.log" cc -O2 -fPIC -DHAVE_ARPA_INET_H -DHAVE_NETINET_IN_H -Iincludes -c "$f" -o "$work/${f%.c}.o"
+    done
+    run "$work/wslay.log" ar rcs "$prefix/lib/libwslay.a" "$work"/wslay_*.o
+    cp -r includes/wslay "$prefix/include/"
+    cp COPYING "$prefix/LICENSE.wslay"
     touch "$prefix/.done"
   fi
 fi

@@ -38,6 +38,11 @@ inline constexpr size_t kNoiseCertHashes = 16;            // in that payload
 inline constexpr size_t kNoiseCertHashBytes = 128;        // one of them
 inline constexpr size_t kTlsCertificateMessageBytes = 8 * 1024;  // the certificate and its frame
 
+// websocket
+inline constexpr size_t kWebsocketHeadBytes = 8 * 1024;  // a request to upgrade, or its answer
+inline constexpr size_t kWebsocketHeaders = 64;          // fields in it
+inline constexpr size_t kWebCertificateMessageBytes = 32 * 1024;  // a web server's certificates
+
 // multistream
 inline constexpr size_t kMultistreamLineBytes = 1024;     // one line with its newline
 inline constexpr size_t kMultistreamLsBytes = 16 * 1024;  // the answer to ls

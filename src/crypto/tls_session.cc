@@ -4,6 +4,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
@@ -120,7 +121,7 @@ struct TlsSession::Callbacks {
       }
       rest = rest.subspan(1 + name.size());
     }
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
+    return of(ssl).is_web_ ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
   }
 
   static Status verify_once(TlsSession& session, X509_STORE_CTX* store) {
@@ -166,21 +167,26 @@ Result<TlsContext> TlsContext::make(Bytes certificate_der, Bytes private_key_der
       SSL_CTX_set_ciphersuites(ctx,
                                "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                                "TLS_CHACHA20_POLY1305_SHA256") != 1 ||
-      SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1) {
+      !set_common(ctx)) {
     return openssl_error(kWhere, "cannot use the credentials");
   }
+  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_max_cert_list(ctx, limits::kTlsCertificateMessageBytes);
+  SSL_CTX_set_cert_verify_callback(ctx, TlsSession::Callbacks::verify, nullptr);
+  SSL_CTX_set_client_hello_cb(ctx, TlsSession::Callbacks::client_hello, nullptr);
+  return out;
+}
+
+bool TlsContext::set_common(SSL_CTX* ctx) {
+  if (SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1) return false;
   SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION |
                                SSL_OP_NO_RX_CERTIFICATE_COMPRESSION |
                                SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
   // Not the trust store's idea of a chain; and 34 KiB less per connection that is silent.
   SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-  SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  SSL_CTX_set_max_cert_list(ctx, limits::kTlsCertificateMessageBytes);
-  SSL_CTX_set_cert_verify_callback(ctx, TlsSession::Callbacks::verify, nullptr);
   SSL_CTX_set_alpn_select_cb(ctx, TlsSession::Callbacks::select_alpn, nullptr);
-  SSL_CTX_set_client_hello_cb(ctx, TlsSession::Callbacks::client_hello, nullptr);
-  return out;
+  return true;
 }
 
 TlsSession::~TlsSession() = default;
@@ -189,8 +195,9 @@ Status TlsSession::start(const TlsConfig& config, OutputBytes& out) {
   KITH_CHECK(!ssl_);
   CleanQueue clean;
   config_ = config;
+  is_web_ = config.context->is_web_;
   ByteVector alpn;
-  if (config.alpn.empty() || !append_alpn(config.alpn, alpn)) {
+  if ((config.alpn.empty() && !is_web_) || !append_alpn(config.alpn, alpn)) {
     return Error(KITH_ERR_INVALID_ARGUMENT, kWhere, "an application protocol's name is too long");
   }
   ssl_.reset(SSL_new(config.context->ctx_.get()));
@@ -210,14 +217,38 @@ Status TlsSession::start(const TlsConfig& config, OutputBytes& out) {
   if (SSL_set_alpn_protos(ssl_.get(), alpn.data(), static_cast<unsigned>(alpn.size())) != 0) {
     return openssl_error(kWhere, "cannot offer the application protocols");
   }
+  if (is_web_) KITH_TRY(start_web_client());
   out_ = &out;
   Status s = handshake();
   out_ = nullptr;
   return s;
 }
 
+Status TlsSession::start_web_client() {
+  const std::string name(config_.server_name);
+  X509_VERIFY_PARAM* param = SSL_get0_param(ssl_.get());
+  X509_VERIFY_PARAM_set_time(param, static_cast<time_t>(config_.now_unix_s));
+  if (X509_VERIFY_PARAM_set1_ip_asc(param, name.c_str()) == 1) return {};
+  ERR_clear_error();
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (name.empty() || X509_VERIFY_PARAM_set1_host(param, name.c_str(), name.size()) != 1 ||
+      SSL_set_tlsext_host_name(ssl_.get(), name.c_str()) != 1) {
+    return Error(KITH_ERR_INVALID_ARGUMENT, kWhere, "no server can be called so");
+  }
+  return {};
+}
+
+Status TlsSession::check_server_name() const {
+  if (!is_web_ || SSL_get_verify_mode(ssl_.get()) == SSL_VERIFY_NONE) return {};
+  const long verdict = SSL_get_verify_result(ssl_.get());
+  if (verdict == X509_V_OK) return {};
+  return Error(KITH_ERR_BAD_CERTIFICATE, kWhere,
+               std::string("the server's certificate: ") + X509_verify_cert_error_string(verdict));
+}
+
 Status TlsSession::failure(const char* what) {
   if (refusal_) return *refusal_;
+  KITH_TRY(check_server_name());
   const unsigned long code = ERR_peek_error();  // the first: others follow from it
   const int reason = ERR_GET_REASON(code);
   const char* text = ERR_reason_error_string(code);
@@ -235,17 +266,19 @@ Status TlsSession::handshake() {
 
 Status TlsSession::complete() {
   // OpenSSL does not get here without; identity never fails open, whatever it does.
-  if (!is_verified_) {
+  if (!is_verified_ && !is_web_) {
     return Error(KITH_ERR_BAD_CERTIFICATE, kWhere, "the peer was not identified");
   }
+  KITH_TRY(check_server_name());
   const unsigned char* name = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_.get(), &name, &size);
   const auto it = std::find(config_.alpn.begin(), config_.alpn.end(), as_text({name, size}));
-  if (size == 0 || it == config_.alpn.end()) {
+  if (it != config_.alpn.end()) {
+    alpn_ = *it;
+  } else if (!is_web_) {
     return Error(KITH_ERR_ALPN_MISMATCH, kWhere, "the server selected no application protocol");
   }
-  alpn_ = *it;
   is_complete_ = true;
   return {};
 }

@@ -2,6 +2,9 @@
 
 #include "crypto/random.h"
 #include "protocol/tls/certificate.h"
+#if KITH_WEBSOCKET
+#include "transport/websocket/transport.h"
+#endif
 
 namespace kith::host {
 
@@ -80,6 +83,11 @@ Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) 
   config.quic.admission = config.tcp.upgrade.admission = config.admission;
   KITH_ASSIGN(auto tcp, transport::tcp::TcpTransport::create(runtime.loop(), host->key_,
                                                              credentials, config.tcp));
+#if KITH_WEBSOCKET
+  KITH_ASSIGN(auto websocket, transport::websocket::WebsocketTransport::create(
+                                  runtime.loop(), host->key_, credentials, config.tcp,
+                                  std::move(config.websocket)));
+#endif
   if (!config.tcp.upgrade.network_key.empty()) {
     KITH_LOG(config.log, kInfo, "host", "a private network: QUIC is off");
     host->swarm_->add_transport(std::make_unique<NoQuic>());
@@ -90,6 +98,9 @@ Result<std::unique_ptr<Host>> Host::create(Runtime& runtime, HostConfig config) 
     host->swarm_->add_transport(std::move(quic));
   }
   host->swarm_->add_transport(std::move(tcp));
+#if KITH_WEBSOCKET
+  host->swarm_->add_transport(std::move(websocket));
+#endif
   host->start_services(config);
   host->stopped_ = false;
   if (Status s = host->listen(config.listen); !s.ok()) {

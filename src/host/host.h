@@ -18,6 +18,7 @@
 #include "transport/memory/memory.h"
 #include "transport/quic/transport.h"
 #include "transport/tcp/transport.h"
+#include "transport/websocket/config.h"
 
 namespace kith::host {
 
@@ -28,7 +29,8 @@ struct HostConfig {
   std::vector<wire::Multiaddr> listen;  // none: dial only
   service::IdentifyConfig identify;
   transport::quic::QuicConfig quic;
-  transport::tcp::TcpConfig tcp;
+  transport::tcp::TcpConfig tcp;  // also of what WebSocket has in common with it
+  transport::websocket::WebsocketConfig websocket;
   transport::AdmissionConfig inbound;  // for all transports together
   bool serve_ping = true;
   bool serve_perf = false;   // lets anybody make us send as much as they like

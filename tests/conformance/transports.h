@@ -9,6 +9,7 @@
 #include "protocol/yamux/frame.h"
 #include "runtime/sim_loop.h"
 #include "tests/support/sim_transport.h"
+#include "tests/support/web_certificate.h"
 
 namespace kith::test {
 
@@ -111,12 +112,32 @@ class QuicPlace final : public IpPlace {
 };
 
 template <transport::upgrade::Security kSecurity, transport::upgrade::Muxer kMuxer>
-class TcpPlace final : public IpPlace {
+class TcpPlace : public IpPlace {
   const char* address() const override { return "/ip4/127.0.0.1/tcp/0"; }
+
+ protected:
   void configure(host::HostConfig& config) const override {
     config.tcp.upgrade.security = {kSecurity};
     config.tcp.upgrade.muxers = {kMuxer};
   }
+};
+
+class WsPlace final
+    : public TcpPlace<transport::upgrade::Security::kNoise, transport::upgrade::Muxer::kYamux> {
+  const char* address() const override { return "/ip4/127.0.0.1/tcp/0/ws"; }
+};
+
+class WssPlace final
+    : public TcpPlace<transport::upgrade::Security::kNoise, transport::upgrade::Muxer::kYamux> {
+  const char* address() const override { return "/ip4/127.0.0.1/tcp/0/tls/ws"; }
+  void configure(host::HostConfig& config) const override {
+    TcpPlace::configure(config);
+    config.websocket.certificate_chain_pem = certificate_.certificate_pem;
+    config.websocket.private_key_pem = certificate_.private_key_pem;
+    config.websocket.roots_pem = certificate_.certificate_pem;
+  }
+  const WebCertificate certificate_ =
+      make_web_certificate(runtime::EpollLoop::create().value()->unix_seconds());
 };
 
 struct TransportKind {
@@ -157,6 +178,10 @@ inline const TransportKind kTransports[] = {
      yamux::kCodeOutOfRange},
     {"tcp_tls_yamux", make_place<TcpPlace<Security::kTls, Muxer::kYamux>>, false, UINT32_MAX,
      yamux::kCodeOutOfRange},
+#if KITH_WEBSOCKET
+    {"ws", make_place<WsPlace>, false, UINT32_MAX, yamux::kCodeOutOfRange},
+    {"wss", make_place<WssPlace>, false, UINT32_MAX, yamux::kCodeOutOfRange},
+#endif
     {"tcp_noise_mplex", make_place<TcpPlace<Security::kNoise, Muxer::kMplex>>, false, 0, 0, false,
      false, limits::kMplexOutboundStreams},
     {"tcp_tls_mplex", make_place<TcpPlace<Security::kTls, Muxer::kMplex>>, false, 0, 0, false,

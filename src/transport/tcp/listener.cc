@@ -7,7 +7,7 @@
 
 #include "transport/tcp/socket.h"
 #include "transport/tcp/socket_error.h"
-#include "transport/tcp/transport.h"
+#include "transport/tcp/socket_transport.h"
 
 namespace kith::transport::tcp {
 
@@ -24,8 +24,10 @@ int new_socket(const Endpoint& at) {
 
 }  // namespace
 
-TcpListener::TcpListener(TcpTransport& transport, ListenerHandler* handler)
+TcpListener::TcpListener(SocketTransport& transport, wire::Multiaddr above,
+                         ListenerHandler* handler)
     : transport_(transport),
+      above_(std::move(above)),
       handler_(handler),
       retry_(runtime::Timer::of<&TcpListener::resume>(transport.loop().timers(), this)) {}
 
@@ -76,7 +78,9 @@ TcpListener::~TcpListener() {
   transport_.remove(this);
 }
 
-wire::Multiaddr TcpListener::address() const { return multiaddr_of(endpoint_, wire::proto::kTcp); }
+wire::Multiaddr TcpListener::address() const {
+  return multiaddr_of(endpoint_, wire::proto::kTcp).with(above_);
+}
 
 void TcpListener::accept_some() {
   for (int i = 0; i < kAcceptsPerTurn && accept_one(); ++i) {
@@ -113,7 +117,10 @@ bool TcpListener::accept_one() {
   }
   Result<std::unique_ptr<TcpSocket>> socket = TcpSocket::accepted(transport_, fd, remote);
   if (!socket.ok()) return true;
-  transport_.upgrader().accept(std::move(socket).value(), std::move(ticket), this, handler_);
+  Result<std::unique_ptr<upgrade::Pipe>> pipe =
+      transport_.wrap(std::move(socket).value(), above_, remote, Direction::kInbound);
+  if (!pipe.ok()) return true;
+  transport_.upgrader().accept(std::move(pipe).value(), std::move(ticket), this, handler_);
   return true;
 }
 

@@ -9,11 +9,11 @@
 
 namespace kith::transport::tcp {
 
-class TcpTransport;
+class SocketTransport;
 
 class TcpListener final : public Listener {
  public:
-  TcpListener(TcpTransport& transport, ListenerHandler* handler);
+  TcpListener(SocketTransport& transport, wire::Multiaddr above, ListenerHandler* handler);
   ~TcpListener() override;
   Status start(const Endpoint& at);
 
@@ -30,7 +30,8 @@ class TcpListener final : public Listener {
   bool accept_one();
   void resume();
 
-  TcpTransport& transport_;
+  SocketTransport& transport_;
+  const wire::Multiaddr above_;  // what follows /tcp/PORT in our address
   ListenerHandler* const handler_;
   Endpoint endpoint_;
   std::unique_ptr<Source> source_;

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "transport/tcp/socket_error.h"
-#include "transport/tcp/transport.h"
+#include "transport/tcp/socket_transport.h"
 
 namespace kith::transport::tcp {
 
@@ -31,7 +31,7 @@ void set_option(int fd, int level, int option) {
 
 }  // namespace
 
-TcpSocket::TcpSocket(TcpTransport& transport, int socket_fd, const Endpoint& remote)
+TcpSocket::TcpSocket(SocketTransport& transport, int socket_fd, const Endpoint& remote)
     : runtime::EpollSource{socket_fd, on_epoll},
       transport_(transport),
       remote_(remote),
@@ -44,7 +44,7 @@ TcpSocket::~TcpSocket() {
   ::close(fd);
 }
 
-Result<std::unique_ptr<TcpSocket>> TcpSocket::connect(TcpTransport& transport,
+Result<std::unique_ptr<TcpSocket>> TcpSocket::connect(SocketTransport& transport,
                                                       const Endpoint& remote,
                                                       const std::optional<Endpoint>& source) {
   const int fd = ::socket(remote.sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -64,7 +64,7 @@ Result<std::unique_ptr<TcpSocket>> TcpSocket::connect(TcpTransport& transport,
   return s;
 }
 
-Result<std::unique_ptr<TcpSocket>> TcpSocket::accepted(TcpTransport& transport, int socket_fd,
+Result<std::unique_ptr<TcpSocket>> TcpSocket::accepted(SocketTransport& transport, int socket_fd,
                                                        const Endpoint& remote) {
   std::unique_ptr<TcpSocket> s(new TcpSocket(transport, socket_fd, remote));
   s->state_ = State::kOpen;

@@ -11,15 +11,16 @@
 
 namespace kith::transport::tcp {
 
-class TcpTransport;
+class SocketTransport;
 
 class TcpSocket final : public upgrade::Pipe, runtime::EpollSource {
  public:
   // Begins to connect to `remote`, from `source` if that is possible.
-  static Result<std::unique_ptr<TcpSocket>> connect(TcpTransport& transport, const Endpoint& remote,
+  static Result<std::unique_ptr<TcpSocket>> connect(SocketTransport& transport,
+                                                    const Endpoint& remote,
                                                     const std::optional<Endpoint>& source);
   // Takes over `fd`, connected to `remote`.
-  static Result<std::unique_ptr<TcpSocket>> accepted(TcpTransport& transport, int socket_fd,
+  static Result<std::unique_ptr<TcpSocket>> accepted(SocketTransport& transport, int socket_fd,
                                                      const Endpoint& remote);
   ~TcpSocket() override;
 
@@ -38,7 +39,7 @@ class TcpSocket final : public upgrade::Pipe, runtime::EpollSource {
   //        +------------+--> kBroken ---------+
   enum class State : uint8_t { kConnecting, kOpen, kFinishing, kBroken };
 
-  TcpSocket(TcpTransport& transport, int socket_fd, const Endpoint& remote);
+  TcpSocket(SocketTransport& transport, int socket_fd, const Endpoint& remote);
   static void on_epoll(epoll_event* event);
   void on_events(uint32_t events);
   void on_connected();
@@ -56,7 +57,7 @@ class TcpSocket final : public upgrade::Pipe, runtime::EpollSource {
   // Watches for what is left to be done on an open connection.
   void update_watch();
 
-  TcpTransport& transport_;
+  SocketTransport& transport_;
   const Endpoint remote_;
   OutputBytes waiting_;
   runtime::Timer linger_;

@@ -1,89 +1,28 @@
-// TCP: /ip4|ip6/.../tcp/PORT, upgraded with noise or TLS and with yamux or mplex (transport/upgrade).
+// TCP: /ip4|ip6/.../tcp/PORT, upgraded as it is.
 // Spec: libp2p/specs connections/README.md; addressing/README.md.
-//
-// Dials leave from the port of a listener of the same family, when that fits: peers then see one address of a node, which
-// is also the one that a firewall or NAT knows.
 #pragma once
 
-#include <memory>
-#include <optional>
-#include <vector>
-
-#include "base/intrusive_list.h"
-#include "base/log.h"
-#include "runtime/epoll_loop.h"
-#include "transport/ip.h"
-#include "transport/tcp/read_buffer.h"
-#include "transport/tcp/socket.h"
-#include "transport/transport.h"
-#include "transport/upgrade/upgrader.h"
+#include "transport/tcp/socket_transport.h"
 
 namespace kith::transport::tcp {
 
-class TcpListener;
-
-struct TcpConfig {
-  upgrade::UpgradeConfig upgrade;
-  int backlog = 1024;       // connections that wait to be accepted
-  bool share_port = true;   // dials leave from a listening port
-  bool joins_port = false;  // another loop of the node listens where this one is told to
-  Duration linger = milliseconds(500);           // for peers to read the end of a connection
-  size_t max_finishing = limits::kTcpFinishing;  // that are given this time, at once
-  LogSink* log = nullptr;
-};
-
-class TcpTransport final : public Transport {
+class TcpTransport final : public SocketTransport {
  public:
   // `loop` must outlive the transport. Keeps nothing of `key` and `credentials`.
   static Result<std::unique_ptr<TcpTransport>> create(runtime::EpollLoop& loop,
                                                       const crypto::PrivateKey& key,
                                                       const tls::Credentials& credentials,
                                                       const TcpConfig& config);
-  ~TcpTransport() override;
-
   bool can_dial(const wire::Multiaddr& address) const override;
-  bool can_listen(const wire::Multiaddr& address) const override;
-  Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address,
-                                     const identity::PeerId& expected,
-                                     DialHandler* handler) override;
-  Result<std::unique_ptr<Listener>> listen(const wire::Multiaddr& address,
-                                           ListenerHandler* handler) override;
-  void shutdown(void (*done)(void* ctx), void* ctx) override;
-
-  // For the parts of this driver.
-  runtime::EpollLoop& loop() { return loop_; }
-  const TcpConfig& config() const { return config_; }
-  upgrade::Upgrader& upgrader() { return *upgrader_; }
-  ReadBuffer& read_buffer() { return read_buffer_; }
-  void add(TcpListener* listener) { listeners_.push_back(listener); }
-  void remove(TcpListener* listener);
-  // Owns `socket` until it is finished.
-  void add_finishing(TcpSocket* socket) {
-    finishing_.push_back(*socket);
-    ++num_finishing_;
-  }
-  bool may_linger() const { return num_finishing_ <= config_.max_finishing; }
-  // `socket` is destroyed in a later turn.
-  void remove_finishing(TcpSocket* socket);
+  bool can_listen(const wire::Multiaddr& address) const override { return can_dial(address); }
 
  private:
-  TcpTransport(runtime::EpollLoop& loop, std::unique_ptr<upgrade::Upgrader> upgrader,
-               const TcpConfig& config);
-  std::optional<Endpoint> dial_source(const Endpoint& remote) const;
-  void clean_up();
-
-  runtime::EpollLoop& loop_;
-  const TcpConfig config_;
-  ReadBuffer read_buffer_;
-  std::unique_ptr<upgrade::Upgrader> upgrader_;
-  std::vector<TcpListener*> listeners_;
-  IntrusiveList<TcpSocket, &TcpSocket::hook> finishing_;
-  size_t num_finishing_ = 0;
-  std::vector<std::unique_ptr<TcpSocket>> finished_;
-  bool shutting_down_ = false;
-  void (*shutdown_done_)(void* ctx) = nullptr;
-  void* shutdown_ctx_ = nullptr;
-  runtime::Deferred clean_up_;
+  using SocketTransport::SocketTransport;
+  Result<std::unique_ptr<upgrade::Pipe>> wrap(std::unique_ptr<upgrade::Pipe> socket,
+                                              const wire::Multiaddr&, const Endpoint&,
+                                              Direction) override {
+    return socket;
+  }
 };
 
 }  // namespace kith::transport::tcp

@@ -5,16 +5,15 @@
 #include <memory>
 
 #include "protocol/pnet/pnet.h"
-#include "transport/upgrade/pipe.h"
+#include "transport/upgrade/pipe_layer.h"
 
 namespace kith::transport::upgrade {
 
-class PrivatePipe final : public Pipe, PipeHandler {
+class PrivatePipe final : public PipeLayer {
  public:
   // `key` has pnet::kKeyBytes, `nonce` pnet::kNonceBytes of fresh randomness.
   PrivatePipe(std::unique_ptr<Pipe> below, Bytes key, Bytes nonce)
-      : below_(std::move(below)), channel_(key, nonce) {
-    below_->set_handler(this);
+      : PipeLayer(std::move(below)), channel_(key, nonce) {
     if (below_->is_open()) send_nonce();
   }
 
@@ -23,13 +22,6 @@ class PrivatePipe final : public Pipe, PipeHandler {
     channel_.encrypt(bytes.mutable_bytes());
     below_->send(bytes);
   }
-  size_t waiting() const override { return below_->waiting(); }
-  void finish() override {
-    below_.release()->finish();
-    delete this;
-  }
-  wire::Multiaddr local_address() const override { return below_->local_address(); }
-  wire::Multiaddr remote_address() const override { return below_->remote_address(); }
 
  private:
   void on_pipe_open() override {
@@ -40,19 +32,12 @@ class PrivatePipe final : public Pipe, PipeHandler {
     const MutableBytes plaintext = channel_.receive(bytes);
     if (!plaintext.empty() && handler_) handler_->on_pipe_data(plaintext, backing);
   }
-  void on_pipe_writable() override {
-    if (handler_) handler_->on_pipe_writable();
-  }
-  void on_pipe_end(const Error& error) override {
-    if (handler_) handler_->on_pipe_end(error);
-  }
   void send_nonce() {
     OutputBytes out;
     channel_.start(out);
     below_->send(out);
   }
 
-  std::unique_ptr<Pipe> below_;
   pnet::PrivateChannel channel_;
 };
 

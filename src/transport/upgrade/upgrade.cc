@@ -279,7 +279,8 @@ void Upgrade::deliver() {
   if (!outcome_.ok()) {
     const Error error = at_step(outcome_.error());
     const wire::Multiaddr from = pipe_->remote_address();
-    if (pipe_->is_open() && error.status() != KITH_ERR_TIMEOUT) pipe_.release()->finish();
+    // A layer of the pipe may have told the peer why it does not open.
+    if (error.status() != KITH_ERR_TIMEOUT) pipe_.release()->finish();
     if (dial) dial->handler->on_failed(error);
     if (listener) listener->on_inbound_failed(from, error);
     return;

@@ -27,6 +27,14 @@ std::optional<uint64_t> ipv4_of(const Endpoint& e) {
   return big_endian(e.v6.sin6_addr.s6_addr + 12, 4);
 }
 
+// What `n` intervals take, at most kLongest.
+Duration duration_of(size_t n, Duration interval) {
+  constexpr Duration kLongest = kNever / 4;
+  if (interval == 0) return 0;
+  return n > static_cast<size_t>(kLongest / interval) ? kLongest
+                                                      : interval * static_cast<Duration>(n);
+}
+
 std::string too_many(const std::string& what, size_t limit) {
   return what + " (" + std::to_string(limit) + ")";
 }
@@ -64,7 +72,7 @@ std::string Admission::reached_by(const Networks::value_type& known, const Endpo
     return too_many("too many connections from " + whose, limit);
   }
   const Duration wait = std::max<Duration>(state.full_at - now, 0) + config_.interval / share;
-  const Duration burst = config_.interval * static_cast<Duration>(config_.burst);
+  const Duration burst = duration_of(config_.burst, config_.interval);
   if (burst != 0 && wait > burst) return "connections from " + whose + " come too fast";
   return {};
 }

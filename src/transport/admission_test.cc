@@ -135,6 +135,16 @@ TEST_F(Admit, ZeroTakesALimitAway) {
   for (Admission::Ticket& t : tickets_) EXPECT_TRUE(t.identify(peer(1)).ok());
 }
 
+TEST_F(Admit, TheLargestSettingsDoNotOverflow) {
+  set_up({.max_connections = SIZE_MAX,
+          .max_handshakes = SIZE_MAX,
+          .max_per_address = SIZE_MAX / 8,
+          .burst = SIZE_MAX,
+          .interval = seconds(86'400)});
+  now_ = kNever / 2;
+  EXPECT_EQ(count("2001:db8::1", 1000), 1000);
+}
+
 TEST_F(Admit, ConnectionsInAllAreLimited) {
   set_up({.max_connections = 20});
   int taken = 0;

@@ -345,20 +345,20 @@ TEST_F(Tcp, MoreConnectionsAtOnceThanOneTurnTakesAreAllTaken) {
   EXPECT_EQ(n.failures[0].status(), KITH_ERR_CONNECTION_LOST) << n.failures[0].to_string();
 }
 
-// Echoes nothing: counts and checks the bytes of one stream.
+// Counts and checks the bytes of one stream, and ends it when its peer does.
 struct Sink final : StreamHandler {
   size_t on_data(Stream&, Bytes data) override {
     for (const uint8_t b : data) is_intact &= b == static_cast<uint8_t>(size++ * 7);
     return data.size();
   }
-  void on_read_closed(Stream&) override { is_complete = true; }
+  void on_read_closed(Stream& stream) override { stream.close_write(); }
   void on_reset(Stream&, uint64_t) override {}
   void on_stop(Stream&, uint64_t) override {}
   void on_writable(Stream&) override {}
-  void on_closed(Stream&, const Error&) override {}
+  void on_closed(Stream&, const Error&) override { is_closed = true; }
   size_t size = 0;
   bool is_intact = true;
-  bool is_complete = false;
+  bool is_closed = false;
 };
 
 TEST_F(Tcp, AKernelWithoutBuffersOnlyDelaysWhatIsSent) {
@@ -374,7 +374,7 @@ TEST_F(Tcp, AKernelWithoutBuffersOnlyDelaysWhatIsSent) {
   num_sends_without_buffers = 50;
   EXPECT_TRUE(stream->write(Buffer::take(std::move(bytes))).ok());
   stream->close_write();
-  EXPECT_TRUE(run_until([&] { return sink.is_complete; }));
+  ASSERT_TRUE(run_until([&] { return sink.is_closed && source.is_closed; }));
   EXPECT_EQ(num_sends_without_buffers, 0);
   EXPECT_EQ(sink.size, 100'000U);
   EXPECT_TRUE(sink.is_intact);

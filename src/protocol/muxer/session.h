@@ -169,10 +169,6 @@ class Session {
   //    +-- go away, a fatal error --------+--> kEnding    nothing is received, only a go-away is sent
   enum class State : uint8_t { kOpen, kPeerAway, kEnding };
 
-  struct Entry {
-    uint64_t id;
-    Stream* stream;
-  };
   struct OwedReset {
     uint64_t id;
     uint32_t code;
@@ -220,6 +216,7 @@ class Session {
   // Output.
   void update_ready(Stream& stream);
   void ask_flush();
+  // A `frame` for each reset that is owed. Returns false when the room is used up.
   bool fill_resets(Filler& filler, bool (*frame)(Filler&, const OwedReset&));
   // A turn for each stream that has something to send, until `turn` returns false.
   template <typename Turn>
@@ -247,6 +244,10 @@ class Session {
   Stream* body_stream_ = nullptr;  // nullptr: it is dropped
 
  private:
+  struct Entry {
+    uint64_t id;
+    Stream* stream;
+  };
   using Table = std::vector<Entry>;  // sorted by id: in the order of their opening, or almost
   Table& table_of(bool is_inbound) { return is_inbound ? inbound_ : outbound_; }
   Status receive(Bytes plaintext, const Buffer* backing, TimePoint now);

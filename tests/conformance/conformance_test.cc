@@ -196,6 +196,20 @@ TEST_P(Conformance, AReaderThatStopsStopsTheWriterAndResumes) {
   far_.stream->reset(0);
 }
 
+TEST_P(Conformance, ALargeWriteMakesRoomBeforeAllOfItHasArrived) {
+  // The memory transport gives room back for whole writes only.
+  if (!GetParam().has_flow_control || std::string_view(GetParam().name) == "memory") return;
+  open_raw();
+  far_.data = [](transport::Stream&, Bytes) { return size_t{0}; };
+  int num_writable = 0;
+  near_.writable = [&](transport::Stream&) { ++num_writable; };
+  // More than the reader's first window, which is all that arrives.
+  ASSERT_TRUE(near_.stream->write(Buffer::take(ByteVector(320 * 1024, 7))).ok());
+  EXPECT_EQ(near_.stream->write(text("more")).status(), KITH_ERR_WOULD_BLOCK);
+  EXPECT_TRUE(place_->run_until([&] { return num_writable == 1; }));
+  near_.stream->abort(0);
+}
+
 TEST_P(Conformance, HeldBytesStayWhereTheyAreUntilTheyAreConsumed) {
   open_raw();
   Bytes held;

@@ -32,7 +32,8 @@ patches=("$here"/patches/security-*.patch) openssl_patches=()
 lock=$(sed -n '/name = "\(openssl-src\|seera-msquic\|wslay-sys\)"/,/^$/p' "$here/Cargo.lock")
 openssl_key=$( (echo "$lock" | grep -A3 openssl-src; echo "${openssl_flags[*]}"; cc -dumpfullversion
   cat /dev/null "${openssl_patches[@]}") | hash_of)
-msquic_key=$( (echo "$openssl_key $lock ${msquic_flags[*]} $variant"; cat "${patches[@]}") | hash_of)
+wslay_patches=("$here"/patches/wslay/*.patch)
+msquic_key=$( (echo "$openssl_key $lock ${msquic_flags[*]} $variant"; cat "${patches[@]}" "${wslay_patches[@]}") | hash_of)
 openssl=$cache/openssl-$openssl_key
 prefix=$cache/msquic-$msquic_key
 
@@ -67,6 +68,7 @@ if [ ! -e "$prefix/.done" ]; then
     cp "$work/src/openssl-src/openssl/LICENSE.txt" "$prefix/LICENSE.openssl"
     cp LICENSE "$prefix/LICENSE.msquic"
     cd "$work/src/wslay-sys/vendor"
+    for p in "${wslay_patches[@]}"; do run "$work/patch.log" patch -p1 --no-backup-if-mismatch -i "$p"; done
     for f in wslay_*.c; do
       run "$work/wslay.log" cc -O2 -fPIC -DHAVE_ARPA_INET_H -DHAVE_NETINET_IN_H -Iincludes -c "$f" -o "$work/${f%.c}.o"
     done

@@ -232,6 +232,17 @@ Result<host::HostConfig> convert(const kith_host_config& c) {
   out.quic.share_port = out.tcp.share_port = c.dial_from_listen_port != 0;
   KITH_TRY(convert_limits(c, &out.inbound));
   KITH_TRY(convert_upgrade(c, &out.tcp.upgrade));
+  if ((c.wss_certificate_chain != nullptr) != (c.wss_private_key != nullptr)) {
+    return Error(KITH_ERR_INVALID_ARGUMENT, "host",
+                 "wss_certificate_chain and wss_private_key go together");
+  }
+  if (c.wss_certificate_chain) {
+    out.websocket.certificate_chain_pem = c.wss_certificate_chain;
+    const Bytes key = as_bytes(c.wss_private_key);
+    out.websocket.private_key_pem.assign(key.begin(), key.end());
+  }
+  if (c.wss_roots) out.websocket.roots_pem = c.wss_roots;
+  out.websocket.accept_any_certificate = c.wss_accept_any_certificate != 0;
   out.serve_ping = c.serve_ping != 0;
   out.serve_perf = c.serve_perf != 0;
   return out;

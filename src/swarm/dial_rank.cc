@@ -37,8 +37,9 @@ bool is_local(const wire::Multiaddr& address) {
 // Smaller is dialed sooner.
 int rank_of(const wire::Multiaddr& a) {
   const int group = a.has(proto::kP2pCircuit) ? 2 : is_local(a) ? 0 : 1;
-  const int kind = a.has(proto::kQuicV1) ? 0 : a.has(proto::kTcp) ? 1 : 2;
-  return group * 3 + kind;
+  const bool is_websocket = a.has(proto::kWs) || a.has(proto::kWss);
+  const int kind = a.has(proto::kQuicV1) ? 0 : !a.has(proto::kTcp) ? 3 : is_websocket ? 2 : 1;
+  return group * 4 + kind;
 }
 
 // Turns between IPv6 and what is not, beginning with IPv6.

@@ -12,7 +12,7 @@
 namespace kith::swarm {
 
 // rank_addresses sorts: addresses of this machine and of local networks first, then public ones, then those through a
-// relay; in each group QUIC, then TCP, then anything else; of these IPv6 and IPv4 in turns. What is alike stays in the
+// relay; in each group QUIC, then TCP, then WebSocket, then anything else; of these IPv6 and IPv4 in turns. What is alike stays in the
 // order given.
 void rank_addresses(std::vector<wire::Multiaddr>& addresses);
 

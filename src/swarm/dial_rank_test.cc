@@ -26,16 +26,19 @@ const std::vector<std::string> kInOrder = {
     "/ip6/fd00::1/udp/1/quic-v1",
     "/ip4/192.168.1.1/udp/1/quic-v1",
     "/ip4/10.0.0.1/tcp/1",
+    "/ip4/10.0.0.1/tcp/1/ws",
     "/ip6/2001:db8::1/udp/1/quic-v1",
     "/ip4/192.0.2.1/udp/1/quic-v1",
     "/ip6/2001:db8::1/tcp/1",
     "/ip4/192.0.2.1/tcp/1",
+    "/ip6/2001:db8::1/tcp/1/wss",
+    "/ip4/192.0.2.1/tcp/1/tls/ws",
     "/memory/1",
     "/ip4/10.0.0.9/udp/1/quic-v1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/"
     "p2p-circuit",
 };
 
-TEST(DialRank, LocalBeforePublicBeforeRelayedAndQuicBeforeTcpAndIpv6BeforeIpv4) {
+TEST(DialRank, LocalBeforePublicBeforeRelayedAndQuicBeforeTcpBeforeWebSocketAndIpv6BeforeIpv4) {
   std::mt19937 random(7);
   std::vector<std::string> shuffled = kInOrder;
   for (int i = 0; i < 100; ++i) {

@@ -2,6 +2,7 @@
 #include "kith/host.h"
 
 #include "tests/capi/node.h"
+#include "tests/support/web_pem.h"
 
 namespace kith_test {
 namespace {
@@ -39,7 +40,7 @@ TEST_F(HostH, HasTheIdentityThatItWasGiven) {
 }
 
 TEST_F(HostH, RefusesBadConfigurationsWithASentence) {
-  const char* bad_addrs[] = {"/ip4/1.2.3", nullptr, "/ip4/127.0.0.1/tcp/0/ws", "/p2p-circuit"};
+  const char* bad_addrs[] = {"/ip4/1.2.3", nullptr, "/ip4/127.0.0.1/tcp/0/tls/ws", "/p2p-circuit"};
   for (const char*& address : bad_addrs) {
     kith_host_config c = node.config();
     c.listen_addrs = &address;
@@ -56,6 +57,9 @@ TEST_F(HostH, RefusesBadConfigurationsWithASentence) {
       [](kith_host_config& c) { c.idle_timeout_ms = INT64_MAX; },
       [](kith_host_config& c) { c.keep_alive_ms = -1; },
       [](kith_host_config& c) { c.keep_alive_ms = INT64_MAX; },
+      [](kith_host_config& c) { c.wss_certificate_chain = kith::test::kWebCertificatePem; },
+      [](kith_host_config& c) { c.wss_private_key = kith::test::kWebKeyPem; },
+      [](kith_host_config& c) { c.wss_certificate_chain = c.wss_private_key = "no PEM"; },
       [](kith_host_config& c) { c.struct_size = 0; },
       [](kith_host_config& c) { ++c.struct_size; },
       [](kith_host_config& c) { c.struct_size = SIZE_MAX; }};
@@ -71,6 +75,17 @@ TEST_F(HostH, RefusesBadConfigurationsWithASentence) {
   c.agent = huge.c_str();
   EXPECT_EQ(KITH_ERR_INVALID_ARGUMENT, make(c));
   EXPECT_EQ(nullptr, made);
+}
+
+TEST_F(HostH, ListensOnWebSocketInTlsWithACertificate) {
+  kith_host_config c = node.config();
+  c.wss_certificate_chain = kith::test::kWebCertificatePem;
+  c.wss_private_key = kith::test::kWebKeyPem;
+  node.open(loop.runtime, c);
+  ASSERT_EQ(KITH_OK, kith_host_listen(node.host, "/ip4/127.0.0.1/tcp/0/wss", nullptr));
+  ASSERT_EQ(1u, kith_host_num_addresses(node.host));
+  const std::string address = kith_host_address(node.host, 0);
+  EXPECT_NE(std::string::npos, address.find("/tls/ws/p2p/")) << address;
 }
 
 TEST_F(HostH, AnOlderProgramsConfigurationGetsTheDefaults) {
@@ -93,7 +108,8 @@ TEST_F(HostH, AnAddressThatFailsIsNamed) {
   EXPECT_EQ(KITH_ERR_ADDRESS_IN_USE, make(c, &error));
   EXPECT_NE(std::string::npos, std::string(error.message).find(taken)) << error.message;
   EXPECT_EQ(KITH_ERR_ADDRESS_IN_USE, kith_host_listen(node.host, taken.c_str(), &error));
-  EXPECT_EQ(KITH_ERR_NOT_SUPPORTED, kith_host_listen(node.host, "/ip4/127.0.0.1/tcp/0/ws", &error));
+  EXPECT_EQ(KITH_ERR_NOT_SUPPORTED,
+            kith_host_listen(node.host, "/ip4/127.0.0.1/tcp/0/tls", &error));
   EXPECT_EQ(KITH_ERR_MALFORMED, kith_host_listen(node.host, "nonsense", &error));
 }
 
@@ -211,7 +227,8 @@ TEST_F(ConnectH, RefusesBadListsAtOnce) {
 }
 
 TEST_F(ConnectH, AnAddressThatNobodyCanDialFailsLater) {
-  for (const char* address : {"/ip4/127.0.0.1/tcp/1/ws", "/p2p-circuit", "/dns4/x/udp/1/quic-v1"}) {
+  for (const char* address :
+       {"/ip4/127.0.0.1/tcp/1/tls", "/p2p-circuit", "/dns4/x/udp/1/quic-v1"}) {
     Outcome& o = outcome();
     const kith_status status = dial(o, {address});
     if (status == KITH_OK) {

@@ -123,7 +123,7 @@ TEST_F(CppApi, SaysWhyItCannotConnect) {
   run([&]() -> kith::Task<> {
     const auto malformed = co_await client.connect("/ip4/1.2.3/udp/1/quic-v1");
     EXPECT_EQ(malformed.status(), KITH_ERR_MALFORMED);
-    const auto unknown = co_await client.connect("/ip4/127.0.0.1/tcp/1/ws");
+    const auto unknown = co_await client.connect("/ip4/127.0.0.1/tcp/1/tls");
     EXPECT_EQ(unknown.status(), KITH_ERR_NO_ADDRESS);
     const auto none = co_await client.connect_any({});
     EXPECT_EQ(none.status(), KITH_ERR_INVALID_ARGUMENT);
@@ -131,7 +131,7 @@ TEST_F(CppApi, SaysWhyItCannotConnect) {
 }
 
 TEST_F(CppApi, SaysWhyItCannotListen) {
-  EXPECT_EQ(client.listen("/ip4/127.0.0.1/tcp/0/ws").status(), KITH_ERR_NOT_SUPPORTED);
+  EXPECT_EQ(client.listen("/ip4/127.0.0.1/tcp/0/tls").status(), KITH_ERR_NOT_SUPPORTED);
   kith::HostConfig config;
   config.listen = {"/ip4/127.0.0.1/nonsense"};
   const auto host = kith::Host::create(runtime, config);

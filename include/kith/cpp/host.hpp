@@ -28,6 +28,11 @@ struct HostConfig {
   bool serve_ping = true;
   bool serve_perf = false;  // lets anybody make us send as much as they like
   bool dial_from_listen_port = true;
+  // WebSocket in TLS (/tls/ws, /wss), in PEM.
+  std::optional<std::string> wss_certificate_chain;  // none: no listening
+  std::optional<std::string> wss_private_key;
+  std::optional<std::string> wss_roots;  // none: whom the system trusts
+  bool wss_accept_any_certificate = false;
   std::optional<std::chrono::milliseconds> idle_timeout;
   std::optional<std::chrono::milliseconds> keep_alive;
   std::optional<uint16_t> max_inbound_streams;  // per connection
@@ -234,6 +239,11 @@ class Host {
     c.serve_ping = config.serve_ping ? 1 : 0;
     c.serve_perf = config.serve_perf ? 1 : 0;
     c.dial_from_listen_port = config.dial_from_listen_port ? 1 : 0;
+    if (config.wss_certificate_chain)
+      c.wss_certificate_chain = config.wss_certificate_chain->c_str();
+    if (config.wss_private_key) c.wss_private_key = config.wss_private_key->c_str();
+    if (config.wss_roots) c.wss_roots = config.wss_roots->c_str();
+    c.wss_accept_any_certificate = config.wss_accept_any_certificate ? 1 : 0;
     if (config.idle_timeout) c.idle_timeout_ms = config.idle_timeout->count();
     if (config.keep_alive) c.keep_alive_ms = config.keep_alive->count();
     if (config.max_inbound_streams) c.max_inbound_streams = *config.max_inbound_streams;

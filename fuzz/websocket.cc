@@ -51,7 +51,7 @@ void act(End& end, fuzz::FuzzInput& in) {
     case 1:
     case 2: {
       // Sometimes more than a frame carries.
-      const ByteVector text(in.flag() ? in.below(300) : in.below(200'000), in.byte());
+      const ByteVector text(in.flag() ? in.below(300) : in.below(70'000), in.byte());
       if (end.session.state() == Session::State::kOpen) append(end.said, text);
       end.session.send(text, end.out);
       break;

@@ -41,6 +41,8 @@ STACKS = {
     "tcp_psk_noise_yamux": "tcp, pre-shared key, noise, yamux",
     "tcp_tls_yamux": "tcp, tls, yamux",
     "tcp_noise_mplex": "tcp, noise, mplex",
+    "ws_noise_yamux": "ws, noise, yamux",
+    "wss_noise_yamux": "wss, noise, yamux",
 }
 TEXT = """\
 # Interoperability

@@ -76,6 +76,7 @@ typedef struct kith_host_config {
   size_t num_security;
   const char* const* muxers;  // of "/yamux/1.0.0" and "/mplex/6.7.0"; none: yamux
   size_t num_muxers;
+
   // WebSocket in TLS (/tls/ws, /wss). The texts are PEM, borrowed for kith_host_new.
   const char* wss_certificate_chain;   // ours, then those that lead to a root; NULL: no listening
   const char* wss_private_key;         // the certificate's

@@ -28,6 +28,8 @@ struct Stack {
   bool has_mplex = false;   // deprecated: we offer it only when told
   uint64_t echo_mib = 64;   // the largest echo
   bool is_private = false;  // a private network, both with its key
+  bool has_certificate =
+      false;  // WebSocket in TLS: self-signed certificates, which nobody verifies
 };
 
 // Early muxer negotiation, in the security handshake.
@@ -44,6 +46,7 @@ struct Cell {
   EarlyMuxer early_muxer = EarlyMuxer::kNone;
   bool can_reset = true;    // its listener's reset arrives as one
   bool sees_resets = true;  // its dialer takes our reset for one, not for an ordinary end
+  bool listens = true;      // else it only dials
 
   std::string name() const { return std::string(peer->name) + "_" + stack->name; }
   friend void PrintTo(const Cell& c, std::ostream* out) {
@@ -79,6 +82,15 @@ inline const Stack kTcpPrivate = {"tcp_psk_noise_yamux",   "/ip4/127.0.0.1/tcp/0
                                   /*echo_mib=*/64,
                                   /*is_private=*/true};
 
+inline const Stack kWs = {
+    "ws_noise_yamux", "/ip4/127.0.0.1/tcp/0/ws", {"--security", "noise"}, "/noise", "/yamux/1.0.0"};
+inline const Stack kWss = {.name = "wss_noise_yamux",
+                           .listen = "/ip4/127.0.0.1/tcp/0/tls/ws",
+                           .flags = {"--security", "noise"},
+                           .security = "/noise",
+                           .muxer = "/yamux/1.0.0",
+                           .has_certificate = true};
+
 // The quirks are described in interop/README.md. rust-libp2p cannot reset over QUIC: a stream that is dropped ends.
 // Over yamux it can, but reads a reset as the end. js-libp2p reads resets over QUIC as the end. rust-libp2p alone has
 // no early muxer negotiation.
@@ -99,6 +111,15 @@ inline const Cell kCells[] = {
     {.peer = &kJs, .stack = &kTcpNoiseMplex, .early_muxer = EarlyMuxer::kInvisible},
 
     {.peer = &kGo, .stack = &kTcpPrivate, .early_muxer = EarlyMuxer::kUsed},
+
+#if KITH_WEBSOCKET
+    {.peer = &kGo, .stack = &kWs, .early_muxer = EarlyMuxer::kUsed},
+    {.peer = &kRust, .stack = &kWs, .sees_resets = false},
+    {.peer = &kJs, .stack = &kWs, .early_muxer = EarlyMuxer::kInvisible},
+
+    {.peer = &kGo, .stack = &kWss, .early_muxer = EarlyMuxer::kUsed},
+    {.peer = &kJs, .stack = &kWss, .early_muxer = EarlyMuxer::kInvisible, .listens = false},
+#endif
 };
 
 }  // namespace kith::test

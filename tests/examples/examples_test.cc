@@ -111,7 +111,7 @@ TEST(Ping, FailsWithAnExitCode) {
 
 TEST(Echo, FailsWithAnExitCode) {
   for (const char* echo : {"echo_c", "echo_cpp"}) {
-    const auto child = start(echo, {"/ip4/127.0.0.1/tcp/0/ws"});
+    const auto child = start(echo, {"/ip4/127.0.0.1/tcp/0/tls"});
     ASSERT_NE(child, nullptr);
     EXPECT_TRUE(rest_of_output(*child).empty());
     EXPECT_EQ(child->wait(kTimeout), (Exit{1, 0})) << echo;

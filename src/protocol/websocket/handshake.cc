@@ -106,7 +106,7 @@ Result<size_t> Handshake::receive(Bytes in, OutputBytes& out) {
     }
     return error;
   };
-  const Result<size_t> taken = reader_.receive(in);
+  Result<size_t> taken = reader_.receive(in);
   if (!taken.ok()) return fail(taken.error());
   if (!reader_.is_complete()) return taken;
   const Result<Head> head = Head::parse(reader_.text());

@@ -1,5 +1,6 @@
 #include "transport/websocket/transport.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -24,6 +25,16 @@ struct Layers {
   std::string name;  // of the server, if given
 };
 
+// Addresses come from strangers, and the name goes into a line of HTTP.
+bool is_host_name(std::string_view name) {
+  const auto may_be_in_one = [](char c) {
+    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    return is_letter || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+  };
+  return !name.empty() && name.size() <= 253 &&
+         std::all_of(name.begin(), name.end(), may_be_in_one);
+}
+
 std::optional<Layers> layers_of(const wire::Multiaddr& above) {
   Layers out;
   auto it = above.begin();
@@ -38,6 +49,7 @@ std::optional<Layers> layers_of(const wire::Multiaddr& above) {
     out.is_secure = take(proto::kTls);
     if (out.is_secure && it != above.end() && it->protocol->code == proto::kSni) {
       out.name = it->value_text();
+      if (!is_host_name(out.name)) return std::nullopt;
       ++it;
     }
     if (!take(proto::kWs)) return std::nullopt;
@@ -47,14 +59,10 @@ std::optional<Layers> layers_of(const wire::Multiaddr& above) {
 }
 
 // /wss as /tls/ws.
-wire::Multiaddr without_alias(const wire::Multiaddr& address) {
-  wire::Multiaddr out;
-  for (const wire::Component c : address) {
-    const bool is_alias = c.protocol->code == proto::kWss;
-    if (is_alias) out = out.with(proto::kTls).value();
-    out = out.with(is_alias ? proto::kWs : c.protocol->code, c.value).value();
-  }
-  return out;
+Result<wire::Multiaddr> without_alias(const wire::Multiaddr& address) {
+  if (!address.has(proto::kWss)) return address;
+  KITH_ASSIGN(const wire::Multiaddr secure, address.up_to(proto::kWss).with(proto::kTls));
+  return secure.with(proto::kWs);
 }
 
 // For the request's Host: "192.0.2.1:4001", "[2001:db8::1]:4001", "example.com".
@@ -95,7 +103,8 @@ Result<std::unique_ptr<Listener>> WebsocketTransport::listen(const wire::Multiad
     return Error(KITH_ERR_INVALID_ARGUMENT, "listen",
                  "'" + address.to_string() + "' needs a TLS certificate, and none is configured");
   }
-  return SocketTransport::listen(without_alias(address), handler);
+  KITH_ASSIGN(const wire::Multiaddr canonical, without_alias(address));
+  return SocketTransport::listen(canonical, handler);
 }
 
 Result<std::unique_ptr<upgrade::Pipe>> WebsocketTransport::wrap(
@@ -108,9 +117,10 @@ Result<std::unique_ptr<upgrade::Pipe>> WebsocketTransport::wrap(
     const std::string& name = layers->name.empty() ? remote.host() : layers->name;
     KITH_ASSIGN(socket, wrap_in_tls(std::move(socket), is_dialer ? name : ""));
   }
+  KITH_ASSIGN(wire::Multiaddr canonical, without_alias(above));
   return std::unique_ptr<upgrade::Pipe>(
       std::make_unique<WebsocketPipe>(std::move(socket), is_dialer ? host_of(*layers, remote) : "",
-                                      fill_random, without_alias(above), frames_));
+                                      fill_random, std::move(canonical), frames_));
 }
 
 Result<std::unique_ptr<upgrade::Pipe>> WebsocketTransport::wrap_in_tls(

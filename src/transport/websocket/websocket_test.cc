@@ -142,6 +142,17 @@ TEST_F(Websocket, DialsAndListensOnWebSocketAlone) {
   }
 }
 
+TEST_F(Websocket, ANameThatIsNoHostNameIsNotDialed) {
+  Node& n = make_node();
+  const Result<wire::Multiaddr> hostile =
+      at("/ip4/1.2.3.4/tcp/1/tls").with(wire::proto::kSni, as_bytes("a\r\nX: y"));
+  EXPECT_FALSE(hostile.ok() && n.transport->can_dial(hostile->with(at("/ws"))));
+  const std::string in_tls = "/ip4/1.2.3.4/tcp/1/tls/sni/";
+  EXPECT_FALSE(n.transport->can_dial(at(in_tls + "a b/ws")));
+  EXPECT_FALSE(n.transport->can_dial(at(in_tls + std::string(254, 'a') + "/ws")));
+  EXPECT_TRUE(n.transport->can_dial(at(in_tls + std::string(253, 'a') + "/ws")));
+}
+
 TEST_F(Websocket, AddressesOfConnectionsSayWhatTheyAreMadeOf) {
   Node& a = make_node(with_certificate());
   WebsocketConfig trusting;

@@ -45,7 +45,6 @@ kith_connection* kith_host::handle_of(swarm::PeerConnection& c) {
     handle->host = this;
     handle->connection = &c;
     handle->peer_id = c.peer().to_string();
-    handle->remote_address = c.remote_address().to_string();
     handle->local_address = c.local_address().to_string();
     handle->inbound = c.direction() == transport::Direction::kInbound;
     c.user = handle;
@@ -60,6 +59,7 @@ void kith_host::on_connected(swarm::PeerConnection& c) {
 
 void kith_host::on_disconnected(swarm::PeerConnection& c, const Error& error) {
   kith_connection* handle = handle_of(c);
+  handle->remote_address = c.remote_address().to_string();
   handle->connection = nullptr;
   if (handler.on_disconnected) {
     const kith_error e = to_c(error);

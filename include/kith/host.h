@@ -139,7 +139,8 @@ KITH_API kith_status kith_host_connect(kith_host* host, const char* const* addrs
 // References, as for streams.
 KITH_API kith_connection* kith_connection_ref(kith_connection* connection);
 KITH_API void kith_connection_unref(kith_connection* connection);
-// Texts borrowed for the life of the reference.
+// Texts borrowed for the life of the reference; the remote address, which follows a peer whose NAT gives it another port,
+// until it is asked for again.
 KITH_API const char* kith_connection_peer_id(const kith_connection* connection);
 KITH_API const char* kith_connection_remote_address(const kith_connection* connection);
 KITH_API const char* kith_connection_local_address(const kith_connection* connection);

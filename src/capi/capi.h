@@ -153,7 +153,7 @@ struct kith_connection {
   kith::runtime::EpollLoop* const loop;
   kith::swarm::PeerConnection* connection;  // null after its end
   std::string peer_id;
-  std::string remote_address;
+  mutable std::string remote_address;  // as last asked for
   std::string local_address;
   bool inbound = false;
   // Texts behind kith_identify.

@@ -61,7 +61,9 @@ const char* kith_connection_peer_id(const kith_connection* c) {
   return c ? c->peer_id.c_str() : "";
 }
 const char* kith_connection_remote_address(const kith_connection* c) {
-  return c ? c->remote_address.c_str() : "";
+  if (!c) return "";
+  if (c->connection) c->remote_address = c->connection->remote_address().to_string();
+  return c->remote_address.c_str();
 }
 const char* kith_connection_local_address(const kith_connection* c) {
   return c ? c->local_address.c_str() : "";

@@ -45,7 +45,6 @@ kith_connection* Shard::handle_of(swarm::PeerConnection& c) {
   if (!c.user) {
     auto* handle = new kith_connection(*this, c);
     handle->peer_id = c.peer().to_string();
-    handle->remote_address = c.remote_address().to_string();
     handle->local_address = c.local_address().to_string();
     handle->inbound = c.direction() == transport::Direction::kInbound;
     c.user = handle;
@@ -61,6 +60,7 @@ void Shard::on_connected(swarm::PeerConnection& c) {
 
 void Shard::on_disconnected(swarm::PeerConnection& c, const Error& error) {
   kith_connection* handle = handle_of(c);
+  handle->remote_address = c.remote_address().to_string();
   handle->connection = nullptr;
   const kith_host_handler& h = node.handler;
   if (h.on_disconnected) {

@@ -107,7 +107,9 @@ Result<Buffer> IdentifyService::describe(const swarm::PeerConnection& connection
   m.agent_version = config_.agent;
   m.public_key = public_key_;
   m.listen_addrs = swarm_.listen_addresses();
-  if (!connection.remote_address().empty()) m.observed_addr = connection.remote_address();
+  if (wire::Multiaddr seen = connection.remote_address(); !seen.empty()) {
+    m.observed_addr = std::move(seen);
+  }
   for (const std::string_view id : swarm_.protocols().list()) m.protocols.emplace_back(id);
   m.signed_peer_record = signed_record(m.listen_addrs);
   KITH_ASSIGN(ByteVector bytes, identify::encode(m));

@@ -21,8 +21,7 @@ PeerConnection::PeerConnection(Swarm& swarm, transport::Connection& connection)
       connection_(&connection),
       peer_(connection.remote_peer()),
       direction_(connection.direction()),
-      local_address_(connection.local_address()),
-      remote_address_(connection.remote_address()) {
+      local_address_(connection.local_address()) {
   connection.set_handler(this);
 }
 

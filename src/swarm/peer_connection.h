@@ -21,7 +21,8 @@ class PeerConnection final : public transport::ConnectionHandler {
 
   const identity::PeerId& peer() const { return peer_; }
   transport::Direction direction() const { return direction_; }
-  const wire::Multiaddr& remote_address() const { return remote_address_; }
+  // Where the peer is seen now: a NAT may give it another port at any time.
+  wire::Multiaddr remote_address() const { return connection_->remote_address(); }
   const wire::Multiaddr& local_address() const { return local_address_; }
 
   // Opens a stream and proposes `protocols` in order. With one protocol the stream may be written to at once: the
@@ -64,7 +65,6 @@ class PeerConnection final : public transport::ConnectionHandler {
   const identity::PeerId peer_;
   const transport::Direction direction_;
   const wire::Multiaddr local_address_;
-  const wire::Multiaddr remote_address_;
   std::optional<identify::IdentifyMessage> identified_;
   ByteVector signed_record_;
   bool is_record_verified_ = false;

@@ -109,7 +109,7 @@ class Connection {
   explicit operator bool() const { return connection_ != nullptr; }
   bool operator==(const Connection& o) const { return connection_ == o.connection_; }
 
-  // Borrowed for the life of this object.
+  // Borrowed for the life of this object; the remote address, which follows the peer, until it is asked for again.
   std::string_view peer_id() const { return kith_connection_peer_id(connection_); }
   std::string_view remote_address() const { return kith_connection_remote_address(connection_); }
   std::string_view local_address() const { return kith_connection_local_address(connection_); }

@@ -86,10 +86,7 @@ class KithSession final : public Session, public swarm::ConnectHandler {
   std::unique_ptr<swarm::Connect> connect;
 };
 
-class KithEngine final : public Engine,
-                         host::ShardOwner,
-                         swarm::Observer,
-                         swarm::ProtocolHandler {
+class KithEngine final : public Engine, host::ShardOwner, swarm::Observer, swarm::ProtocolHandler {
  public:
   explicit KithEngine(const Options& options) : options_(options) {}
   // loops=N is the listener's; a dialer has one.

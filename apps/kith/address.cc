@@ -62,7 +62,7 @@ std::string value_in(const std::string& component) {
   return slash == std::string::npos ? "" : component.substr(slash + 1);
 }
 
-// The shapes that this build speaks are [ip6zone] ip4|ip6, then tcp or udp, quic-v1 [, p2p]. Returns what is wrong with
+// The shapes that this build speaks are [ip6zone] ip4|ip6, then udp, quic-v1 or tcp [, websocket] [, p2p]. Returns what is wrong with
 // `part`, which stands where `wanted` should, or behind all of it.
 std::string wrong_part(const AddressPart& part, std::string_view wanted) {
   const std::string& n = part.name;
@@ -77,8 +77,22 @@ std::string wrong_part(const AddressPart& part, std::string_view wanted) {
   if (n == "quic")
     return "/quic is the obsolete draft of QUIC, and this build speaks /quic-v1 only";
   if (wanted.empty()) return "this build has no /" + n + " behind the rest of it";
-  return "this build speaks tcp and quic-v1: it needs " + std::string(wanted) + " where /" + n +
-         " is";
+  return "this build speaks tcp, ws, wss and quic-v1: it needs " + std::string(wanted) +
+         " where /" + n + " is";
+}
+
+// What may stand behind tcp: ws, tls [sni] ws, or wss.
+using PartIterator = std::vector<AddressPart>::const_iterator;
+std::optional<std::string> wrong_websocket(PartIterator at, PartIterator end) {
+  if (at->name == "tls") {
+    if (++at != end && at->name == "sni") ++at;
+    if (at == end) return "it ends too early: this build needs /ws behind /tls";
+    if (at->name != "ws") return wrong_part(*at, "/ws");
+  } else if (at->name != "ws" && at->name != "wss") {
+    return wrong_part(*at, "/ws, /wss or nothing");
+  }
+  if (++at != end) return wrong_part(*at, "");
+  return std::nullopt;
 }
 
 std::optional<std::string> wrong_shape(const std::vector<AddressPart>& parts) {
@@ -101,6 +115,8 @@ std::optional<std::string> wrong_shape(const std::vector<AddressPart>& parts) {
     if (at->name != "quic-v1") return wrong_part(*at, "/quic-v1");
   } else if (at->name != "tcp") {
     return wrong_part(*at, "/tcp or /udp");
+  } else if (at + 1 != parts.end()) {
+    return wrong_websocket(++at, parts.end());
   }
   if (++at != parts.end()) return wrong_part(*at, "");
   return std::nullopt;

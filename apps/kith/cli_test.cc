@@ -12,6 +12,7 @@
 #include <iterator>
 
 #include "tests/support/child_process.h"
+#include "tests/support/web_pem.h"
 
 namespace kith::test {
 namespace {
@@ -186,9 +187,33 @@ TEST_F(Cli, ExplainsMultiaddrs) {
   EXPECT_EQ(run({"addr", "/ip4/127.0.0.1/udp"}).code, 1);
 }
 
+TEST_F(Cli, ListensOnWebSocketAndDialsIt) {
+  std::ofstream(path("c.pem")) << kWebCertificatePem;
+  std::ofstream(path("k.pem")) << kWebKeyPem;
+  for (const bool is_secure : {false, true}) {
+    std::vector<std::string> words = {
+        "listen", "--listen", is_secure ? "/ip4/127.0.0.1/tcp/0/wss" : "/ip4/127.0.0.1/tcp/0/ws"};
+    if (is_secure) {
+      words.insert(words.end(), {"--tls-certificate", path("c.pem"), "--tls-key", path("k.pem")});
+    }
+    const auto listener = start(words);
+    const std::optional<std::string> address = listener->read_line(kPatience);
+    ASSERT_TRUE(address);
+    EXPECT_NE(address->find(is_secure ? "/tls/ws/p2p/" : "/ws/p2p/"), std::string::npos)
+        << *address;
+    EXPECT_EQ(run({"ping", "-c", "1", *address}).code, is_secure ? 1 : 0);
+    EXPECT_EQ(run({"ping", "-c", "1", "--insecure-wss", *address}).code, 0);
+    EXPECT_EQ(run({"identify", "--insecure-wss", *address}).code, 0);
+  }
+  EXPECT_EQ(run({"listen", "--listen", "/ip4/127.0.0.1/tcp/0/tls/ws"}).code, 1);
+  EXPECT_EQ(run({"listen", "--tls-certificate", path("c.pem")}).code, 2);
+  EXPECT_EQ(run({"listen", "--tls-certificate", path("c.pem"), "--tls-key", path("none")}).code, 1);
+}
+
 TEST_F(Cli, SaysWhatItCannotDial) {
   for (const char* address :
-       {"/ip4/127.0.0.1/tcp/4001/ws", "/dns4/localhost/udp/1/quic-v1", "/ip4/1.2.3.4/udp/1/quic",
+       {"/ip4/127.0.0.1/tcp/4001/tls", "/ip4/127.0.0.1/tcp/4001/ws/http",
+        "/dns4/localhost/udp/1/quic-v1", "/ip4/1.2.3.4/udp/1/quic",
         "/ip4/1.2.3.4/udp/1/quic-v1/webtransport", "/ip4/1.2.3.4/udp/0/quic-v1",
         "/ip4/0.0.0.0/udp/1/quic-v1", "/ip4/1.2.3.4", "/ip4/1.2.3.4/udp/1"}) {
     const Json json = run({"addr", "--json", address}).json();

@@ -95,6 +95,7 @@ void add_identify_command(Program& program) {
       ->required()
       ->type_name("");
   add_node_options(identify_command, &o->node);
+  add_insecure_wss(identify_command, &o->node.wss.accept_any_certificate);
   add_timeout(identify_command, &o->timeout,
               "Give up on connecting, and on the answer, after this");
   add_json(identify_command, &o->json, "Print one JSON object");

@@ -110,6 +110,16 @@ void add_listen_command(Program& program) {
                    "Where to listen; may come more than once. Port 0: any free one.\n"
                    "[all addresses of the machine, one free UDP port; TCP with --psk]")
       ->type_name("MADDR");
+  CLI::Option* certificate =
+      listen
+          ->add_option("--tls-certificate", o->node.wss.certificate_file,
+                       "Certificate for /tls/ws, in PEM, and after it those that lead to a root")
+          ->type_name("FILE");
+  CLI::Option* key =
+      listen->add_option("--tls-key", o->node.wss.key_file, "Its private key, in PEM")
+          ->type_name("FILE")
+          ->needs(certificate);
+  certificate->needs(key);
   listen->add_flag("--perf", o->perf,
                    "Serve /perf/1.0.0 for 'kith perf', too: whoever can reach the node may then\n"
                    "make it send and receive as much as the link carries");
@@ -127,6 +137,8 @@ void add_listen_command(Program& program) {
       "Examples:\n  kith listen\n  kith listen --key node.key --listen "
       "/ip4/0.0.0.0/udp/4001/quic-v1\n"
       "  kith listen -v --listen /ip6/::1/udp/0/quic-v1\n"
+      "  kith listen --listen /ip4/0.0.0.0/tcp/443/tls/ws --tls-certificate fullchain.pem "
+      "--tls-key key.pem\n"
       "  kith listen --perf                       (the other end of 'kith perf')");
   program.on(listen, [o, &program] { return serve(*o, program.verbosity); });
 }

@@ -402,6 +402,7 @@ void add_perf_command(Program& program) {
       ->check(CLI::Range(1U, 1'000'000U).description(""))
       ->capture_default_str();
   add_node_options(command, &o->node);
+  add_insecure_wss(command, &o->node.wss.accept_any_certificate);
   add_timeout(command, &o->timeout, "Give up on connecting, and when nothing moves, after this");
   add_json(command, &o->json, "Print JSON lines: connected, progress, run, summary");
   command->footer(

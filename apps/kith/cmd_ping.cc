@@ -184,6 +184,7 @@ void add_ping_command(Program& program) {
                          "A stream for each ping: rust-libp2p answers the second ping\n"
                          "of one stream late");
   add_node_options(ping_command, &o->node);
+  add_insecure_wss(ping_command, &o->node.wss.accept_any_certificate);
   add_timeout(ping_command, &o->timeout, "Give up on connecting, and on each answer, after this");
   add_json(ping_command, &o->json, "Print JSON lines: connected, ping, summary");
   ping_command->footer(

@@ -52,6 +52,11 @@ inline void add_key(CLI::App* command, std::string* file) {
       ->envname("KITH_KEY")
       ->type_name("FILE");
 }
+inline void add_insecure_wss(CLI::App* command, bool* insecure) {
+  command->add_flag("--insecure-wss", *insecure,
+                    "Dial /tls/ws whatever certificate the server has, such as a self-signed\n"
+                    "one; who the peer is, is proven inside all the same");
+}
 inline void add_timeout(CLI::App* command, double* seconds, const char* what) {
   command->add_option("--timeout", *seconds, what)
       ->type_name("SECONDS")
@@ -59,12 +64,20 @@ inline void add_timeout(CLI::App* command, double* seconds, const char* what) {
       ->capture_default_str();
 }
 
+// WebSocket in TLS: files of PEM, or empty.
+struct WssOptions {
+  std::string certificate_file = {};
+  std::string key_file = {};
+  bool accept_any_certificate = false;
+};
+
 // What a node is made from.
 struct NodeOptions {
   std::string key_file;               // none: a fresh key
   std::string network_key_file;       // none: no private network
   std::vector<std::string> security;  // of TCP; none: the library's choice
   std::vector<std::string> muxers;    // the same
+  WssOptions wss;
 };
 void add_node_options(CLI::App* command, NodeOptions* options);
 

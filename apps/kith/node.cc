@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "command.h"
@@ -64,16 +66,27 @@ std::vector<const char*> pointers_to(const std::vector<std::string>& texts) {
   return out;
 }
 
+// Empty if no file is named.
+std::string read_text_file(const std::string& path) {
+  if (path.empty()) return "";
+  std::ifstream file(path, std::ios::binary);
+  std::string text((std::istreambuf_iterator<char>(file)), {});
+  if (!file || text.empty()) throw Failure("cannot read " + path + ", or it is empty");
+  return text;
+}
+
 // What to try after a failed dial.
 std::string dial_hint(kith_status status) {
   switch (status) {
     case KITH_ERR_TIMEOUT:
     case KITH_ERR_UNREACHABLE:
     case KITH_ERR_CONNECTION_REFUSED:
-      return ". Is the node running there, and does every firewall between let UDP pass?";
+      return ". Is the node running there, and does every firewall between let this pass?";
     case KITH_ERR_PEER_ID_MISMATCH:
       return ". The node may have a new key: take its current address, or leave /p2p/... out to "
              "accept any peer.";
+    case KITH_ERR_BAD_CERTIFICATE:
+      return ". With --insecure-wss any certificate of a /tls/ws server will do.";
     case KITH_ERR_ALPN_MISMATCH:
       return ". Something else than libp2p uses QUIC on that port: check the port.";
     default:
@@ -133,6 +146,8 @@ void Node::start_host(const NodeOptions& options, int verbosity, Serve serve) {
   const Secret network_key = network_file.empty() ? Secret() : read_network_key_file(network_file);
   const std::vector<const char*> security = pointers_to(options.security);
   const std::vector<const char*> muxers = pointers_to(options.muxers);
+  const std::string certificate = read_text_file(options.wss.certificate_file);
+  const std::string certificate_key = read_text_file(options.wss.key_file);
   kith_host_config config;
   kith_host_config_init(&config);
   config.key = key.get();
@@ -143,6 +158,9 @@ void Node::start_host(const NodeOptions& options, int verbosity, Serve serve) {
   config.num_security = security.size();
   config.muxers = muxers.data();
   config.num_muxers = muxers.size();
+  if (!certificate.empty()) config.wss_certificate_chain = certificate.c_str();
+  if (!certificate_key.empty()) config.wss_private_key = certificate_key.c_str();
+  config.wss_accept_any_certificate = options.wss.accept_any_certificate;
   config.serve_perf = serve == Serve::kPingAndPerf;
   config.log_level = verbosity == 0 ? 0 : verbosity == 1 ? KITH_LOG_INFO : KITH_LOG_DEBUG;
   kith_error error{};

@@ -37,7 +37,7 @@ struct HostConfig {
   bool joins_ports = false;  // other hosts of this node, on other loops, listen there already
   // Shared with the hosts of this node on other loops; made of `inbound` if null.
   std::shared_ptr<transport::Admission> admission;
-  LogSink* log = nullptr;    // borrowed for the life of the host
+  LogSink* log = nullptr;  // borrowed for the life of the host
 };
 
 class Host {

@@ -133,7 +133,7 @@ TEST(Multibase, HoldsTheLimitOfBigNumbers) {
 
 TEST(Multibase, DecodesBase58IntoTheRoomOfItsCaller) {
   NumberRoom room;
-  for (const size_t num_zeros : {0, 1, 200}) {
+  for (const size_t num_zeros : {size_t{0}, size_t{1}, size_t{200}}) {
     ByteVector bytes(num_zeros);
     append(bytes, "yes mani !");
     const Result<Bytes> r = decode_base58(encode_base(Base::kBase58Btc, bytes), room);

@@ -87,7 +87,7 @@ Verdict attack_syn(Run& run) {
   const bool by_update = peer.has_pong(1, run.after(5));
   const bool by_data = peer.has_pong(3, run.after(5), /*syn_as_data=*/true);
   Bytes frames;
-  for (const uint32_t id : {1, 3}) append_frame(frames, kYamuxWindowUpdate, kYamuxRst, id, 0);
+  for (const uint32_t id : {1U, 3U}) append_frame(frames, kYamuxWindowUpdate, kYamuxRst, id, 0);
   append_data(frames, kYamuxSyn, 5, {});
   const bool goes_on = peer.send(frames, run.after(5)) && peer.has_pong(7, run.after(5));
   Line("reaction")

@@ -94,7 +94,9 @@ void write_new_file(const std::string& path, const Secret& secret) {
 
 }  // namespace
 
-Secret::~Secret() { explicit_bzero(bytes.data(), bytes.size()); }
+Secret::~Secret() {
+  if (!bytes.empty()) explicit_bzero(bytes.data(), bytes.size());
+}
 
 Secret read_network_key_file(const std::string& path) {
   const File file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};

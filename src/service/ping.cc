@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/limits.h"
 #include "swarm/peer_connection.h"
@@ -37,7 +38,10 @@ class PingService::Inbound final : public transport::StreamHandler {
     read_closed_ = true;
     if (flush(stream)) stream.close_write();
   }
-  void on_reset(Stream& stream, uint64_t) override { stream.reset(0); }
+  void on_reset(Stream& stream, uint64_t) override {
+    stop_counting();  // its place is free now, and the peer may take it again before on_closed
+    stream.reset(0);
+  }
   void on_stop(Stream& stream, uint64_t) override { stream.stop_reading(0); }
   void on_writable(Stream& stream) override {
     if (!flush(stream)) return;
@@ -46,8 +50,8 @@ class PingService::Inbound final : public transport::StreamHandler {
   }
   void on_closed(Stream&, const Error&) override {
     PingService& service = service_;
+    stop_counting();
     --service.num_inbound_;
-    --service.num_inbound_of_[&connection];
     service.pool()->destroy(this);
   }
 
@@ -64,11 +68,15 @@ class PingService::Inbound final : public transport::StreamHandler {
     return true;
   }
   void on_idle() { stream_.abort(0); }
+  void stop_counting() {
+    if (std::exchange(counts_, false)) --service_.num_inbound_of_[&connection];
+  }
 
   PingService& service_;
   Stream& stream_;
   ping::Responder responder_;
   bool read_closed_ = false;  // and the last echo still waits for room
+  bool counts_ = true;        // towards the peer's limit
   runtime::Timer idle_;
 };
 

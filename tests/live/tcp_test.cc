@@ -44,7 +44,7 @@ class LiveTcpLimits : public LiveTcp {
 TEST_F(LiveTcpLimits, HalfUpgradesBeyondTheLimitAreTurnedAway) {
   EXPECT_EQ(attack({"tcp-half-upgrades", "300", "--max", "64"}), 0);
   expect_inbound_failure("TIMEOUT");
-  EXPECT_LE(node_->inbound_failures.size(), 64U);
+  EXPECT_LE(node_->inbound_failures.size(), 64U + 1);  // that others are refused is told once
 }
 
 TEST_F(LiveTcp, AClientWithoutACertificateIsRefused) {

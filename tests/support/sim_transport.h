@@ -46,7 +46,7 @@ class SimTransport final : public transport::Transport {
     return address.find(wire::proto::kMemory).has_value();
   }
   Result<std::unique_ptr<transport::Dial>> dial(const wire::Multiaddr& address,
-                                                const identity::PeerId& expected,
+                                                const transport::DialOptions& options,
                                                 transport::DialHandler* handler) override;
   Result<std::unique_ptr<transport::Listener>> listen(const wire::Multiaddr& address,
                                                       transport::ListenerHandler* handler) override;
@@ -97,7 +97,7 @@ class SimListener final : public transport::Listener {
 };
 
 inline Result<std::unique_ptr<transport::Dial>> SimTransport::dial(
-    const wire::Multiaddr& address, const identity::PeerId& expected,
+    const wire::Multiaddr& address, const transport::DialOptions& options,
     transport::DialHandler* handler) {
   const auto listener = network_.listeners.find(port_of(address));
   const wire::Multiaddr own = address_of(network_.next_port++);
@@ -111,7 +111,7 @@ inline Result<std::unique_ptr<transport::Dial>> SimTransport::dial(
   network_.seed += 2;
   // Without a listener the line is cut as soon as it is made.
   if (listener != network_.listeners.end()) listener->second->accept(std::move(far));
-  return upgrader_->dial(std::move(near), expected, handler);
+  return upgrader_->dial(std::move(near), options, handler);
 }
 
 inline Result<std::unique_ptr<transport::Listener>> SimTransport::listen(

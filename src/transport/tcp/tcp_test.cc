@@ -9,6 +9,7 @@
 #include <functional>
 
 #include "protocol/tls/certificate.h"
+#include "tests/support/deaf_port.h"
 #include "transport/tcp/transport.h"
 
 namespace {
@@ -87,8 +88,8 @@ class Tcp : public testing::Test {
     n.listeners.push_back(std::move(listener).value());
     return n.listeners.back()->address();
   }
-  void dial(Node& from, const wire::Multiaddr& to) {
-    Result<std::unique_ptr<Dial>> dial = from.tcp->dial(to, {}, &from);
+  void dial(Node& from, const wire::Multiaddr& to, const DialOptions& options = {}) {
+    Result<std::unique_ptr<Dial>> dial = from.tcp->dial(to, options, &from);
     if (dial.ok()) {
       from.dials.push_back(std::move(dial).value());
     } else {
@@ -343,6 +344,29 @@ TEST_F(Tcp, MoreConnectionsAtOnceThanOneTurnTakesAreAllTaken) {
   for (const int fd : sockets) ::close(fd);
   ASSERT_TRUE(run_until([&] { return n.failures.size() == sockets.size(); }));
   EXPECT_EQ(n.failures[0].status(), KITH_ERR_CONNECTION_LOST) << n.failures[0].to_string();
+}
+
+TEST_F(Tcp, TwoThatDialEachOtherAtTheSameMomentConnectByTheirRoles) {
+  for (const Role role : {Role::kDialer, Role::kListener}) {
+    Node& a = make_node();
+    Node& b = make_node();
+    test::DeafPort deaf;
+    ASSERT_TRUE(deaf.is_ready());
+    const std::string to_b = "/ip4/127.0.0.1/tcp/" + std::to_string(deaf.port());
+    const wire::Multiaddr to_a = listen(a);
+    dial(a, at(to_b), {b.id, role});
+    ASSERT_TRUE(run_until([&] { return deaf.dialer().has_value(); }));
+    deaf.give_up();
+    listen(b, to_b);  // dials leave from there
+    dial(b, to_a, {a.id, role == Role::kDialer ? Role::kListener : Role::kDialer});
+    ASSERT_TRUE(run_until([&] { return a.connections.size() == 1 && b.connections.size() == 1; }));
+    for (const Node* n : {&a, &b}) {
+      EXPECT_EQ(n->connections[0]->direction(), Direction::kOutbound);
+      EXPECT_TRUE(n->failures.empty()) << n->failures[0].to_string();
+    }
+    EXPECT_EQ(a.connections[0]->remote_address(), at(to_b));
+    EXPECT_EQ(b.connections[0]->remote_address(), to_a);
+  }
 }
 
 // Counts and checks the bytes of one stream, and ends it when its peer does.

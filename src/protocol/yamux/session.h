@@ -54,7 +54,7 @@ class Session final : public muxer::Session {
   using Config = yamux::Config;
   using Pools = yamux::Pools;
 
-  // `is_client`: we opened the connection (the spec's client: odd stream ids). `handler` is borrowed.
+  // `is_client`: we play the dialer (the spec's client: odd stream ids). `handler` is borrowed.
   Session(bool is_client, const Config& config, muxer::SessionHandler* handler, TimePoint now);
   ~Session();
 
@@ -75,6 +75,9 @@ class Session final : public muxer::Session {
   // go_away tells the peer, with the next fill(), that the connection ends, and why. Nothing is sent after it, and nothing
   // received any more. Harmless the second time.
   void go_away(uint32_t code);
+  // Whether the peer's end is a good one without a go-away. go-libp2p closes like that; but with streams open somebody was cut
+  // off, by the kernel for a dead process or by one on the path.
+  bool may_end_here() const { return num_streams() == 0; }
   // The shortest round trip seen lately; 0 before the first.
   Duration rtt() const { return rtt_; }
 

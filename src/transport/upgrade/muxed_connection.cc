@@ -153,10 +153,11 @@ void MuxedConnection<Session, Muxer>::on_pipe_end(const Error& error) {
   pipe_ended_ = true;
   if (error.status() != KITH_OK) return end(error);
   const Status s = session_->end_of_input();
-  if (s.ok() || muxer_.going_away()) {
+  if (muxer_.going_away() || (s.ok() && muxer_.may_end_here())) {
     return end(Error(KITH_ERR_CLOSED, "connection", "closed by the peer"));
   }
-  end(Error(KITH_ERR_CONNECTION_LOST, "connection", std::string(s.error().detail())));
+  end(Error(KITH_ERR_CONNECTION_LOST, "connection",
+            s.ok() ? "the peer hung up with streams open" : std::string(s.error().detail())));
 }
 
 template <typename Session, typename Muxer>

@@ -32,8 +32,9 @@ class Stream final : public muxer::Stream {
   uint32_t receive_window_ = kInitialWindow;  // bytes we let the peer send
   uint32_t window_ = kInitialWindow;          // what receive_window_ returns to; grows
   uint32_t credit_ = 0;                       // consumed, and not returned to receive_window_
-  TimePoint epoch_ = 0;                       // when credit was returned last
-  ListHook<Stream> control_hook_;             // control_: frames other than data are due
+  // When credit was returned last; behind the peer's end, when it last had reason to give us some.
+  TimePoint epoch_ = 0;
+  ListHook<Stream> control_hook_;  // control_: frames other than data are due
 };
 static_assert(sizeof(Stream) <= 208, "an idle stream is small");
 
@@ -107,6 +108,9 @@ class Session final : public muxer::Session {
   Status on_frame(const FrameHeader& header);
   Status on_stream_frame(const FrameHeader& header);
   Status on_syn(const FrameHeader& header);
+  void end_peers_side(Stream& stream);
+  // For one more inbound stream.
+  bool make_place();
   Status on_known(Stream& stream, const FrameHeader& header);
   Status on_peer_reset(const FrameHeader& header);
   Status on_ping(const FrameHeader& header);

@@ -2,6 +2,7 @@
 // in tests/conformance, what is above the sockets in transport/upgrade.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -39,7 +40,10 @@ struct Node final : DialHandler, ListenerHandler, ConnectionHandler {
   void on_connected(Connection& c) override { add(c); }
   void on_failed(const Error& e) override { failures.push_back(e); }
   void on_connection(Connection& c) override { add(c); }
-  void on_inbound_failed(const wire::Multiaddr&, const Error& e) override { failures.push_back(e); }
+  void on_inbound_failed(const wire::Multiaddr&, const Error& e) override {
+    failures.push_back(e);
+    if (on_refused) on_refused();
+  }
   void add(Connection& c) {
     c.set_handler(this);
     connections.push_back(&c);
@@ -57,6 +61,7 @@ struct Node final : DialHandler, ListenerHandler, ConnectionHandler {
   std::vector<std::unique_ptr<Dial>> dials;
   std::vector<Connection*> connections;
   std::vector<Error> failures;
+  std::function<void()> on_refused;
   StreamHandler* inbound_stream = nullptr;  // of every stream that a peer opens; none: aborted
 };
 
@@ -334,6 +339,38 @@ TEST_F(Tcp, RunningOutOfDescriptorsOnlyDelaysConnections) {
   dial(peer, to);
   EXPECT_TRUE(run_until([&] { return n.connections.size() == 1; }));
   ::close(first);
+}
+
+TEST_F(Tcp, WhoHearsThatAConnectionWasRefusedMayStopListening) {
+  TcpConfig config;
+  config.upgrade.admission = std::make_shared<Admission>(AdmissionConfig{.max_handshakes = 1});
+  Node& n = make_node(config);
+  const wire::Multiaddr to = listen(n);
+  n.on_refused = [&n] { n.listeners.clear(); };
+  std::vector<int> sockets;
+  for (int i = 0; i < 4; ++i) sockets.push_back(raw_socket(to));
+  ASSERT_TRUE(run_until([&] { return n.listeners.empty(); }));
+  run_for(milliseconds(1));
+  for (const int fd : sockets) ::close(fd);
+}
+
+TEST_F(Tcp, TheKernelAsksWhetherASilentPeerIsStillThere) {
+  Node& a = make_node();
+  Node& b = make_node();
+  dial(a, listen(b));
+  ASSERT_TRUE(run_until([&] { return a.connections.size() == 1 && b.connections.size() == 1; }));
+  int num_watched = 0;
+  for (int fd = 3; fd < 64; ++fd) {
+    int kind = 0, is_on = 0, idle = 0, is_listening = 0;
+    socklen_t size = sizeof kind;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) != 0 || kind != SOCK_STREAM) continue;
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size);
+    if (is_listening) continue;
+    getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &is_on, &size);
+    getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size);
+    num_watched += is_on != 0 && seconds(idle) == limits::kTcpKeepAlive;
+  }
+  EXPECT_EQ(num_watched, 2);
 }
 
 TEST_F(Tcp, MoreConnectionsAtOnceThanOneTurnTakesAreAllTaken) {

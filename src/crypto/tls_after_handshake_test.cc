@@ -2,6 +2,7 @@
 #include <malloc.h>
 #include <openssl/hmac.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <string>
@@ -37,7 +38,7 @@ constexpr bool kIsReleased = false;
 
 class TlsAfterHandshake : public Tls {
  protected:
-  void SetUp() override { ASSERT_EQ(is_counted, 1); }
+  void SetUp() override { ASSERT_EQ(is_counted, 1) << "OpenSSL was called before main"; }
 
   Status receive(Bytes bytes) {
     auto none = [](MutableBytes) { FAIL(); };

@@ -24,8 +24,7 @@ constexpr int kAlertOffset = SSL_AD_REASON_OFFSET;  // reasons from here on are 
 #ifdef SSL_MODE_RELEASE_HANDSHAKE
 constexpr uint32_t kReleaseHandshake = SSL_MODE_RELEASE_HANDSHAKE;
 #else
-constexpr uint32_t kReleaseHandshake =
-    0;  // not our OpenSSL: a connection keeps its handshake's memory
+constexpr uint32_t kReleaseHandshake = 0;  // not our OpenSSL: it keeps what the handshake needed
 #endif
 
 // SSL_get_error looks at the whole queue of the thread: it must be empty before, and we leave none.

@@ -20,6 +20,8 @@ BEHAVIORS = {
     "10,000 streams in sequence": ["TenThousandStreamsOneAfterTheOther"],
     "1,000 streams at once, the peer's limit kept": ["AThousandStreamsAtOnceWaitForTheirTurn",
                                                      "TwoHundredStreamsAtOnce"],
+    "limits of connections, in all and of one peer": ["AConnectionBeyondTheLimitIsRefusedUntilAnotherHasEnded",
+                                                      "ConnectionsOfOnePeerAreLimitedAndOthersAreNot"],
     "unknown protocol": ["AnUnsupportedProtocolIsRefusedAndNothingElse"],
     "wrong peer id": ["AWrongPeerNamesBothIds"],
     "open during close": ["AStreamOpenedWhileTheConnectionClosesEndsOnce", "StreamsThatWaitEndWithTheConnection"],

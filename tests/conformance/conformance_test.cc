@@ -344,10 +344,7 @@ TEST_P(Conformance, PingAndIdentifyWork) {
   EXPECT_EQ(pings.count, 5);
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, Conformance, testing::ValuesIn(kTransports),
-                         [](const testing::TestParamInfo<TransportKind>& p) {
-                           return std::string(p.param.name);
-                         });
+INSTANTIATE_TEST_SUITE_P(Transports, Conformance, testing::ValuesIn(kTransports), name_of);
 
 // QUIC alone.
 

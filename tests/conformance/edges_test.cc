@@ -476,10 +476,7 @@ TEST_P(Edges, ManyNodesOnOneLoop) {
   EXPECT_TRUE(place_->run_until([&] { return all_closed(); }));
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, Edges, testing::ValuesIn(kTransports),
-                         [](const testing::TestParamInfo<TransportKind>& p) {
-                           return std::string(p.param.name);
-                         });
+INSTANTIATE_TEST_SUITE_P(Transports, Edges, testing::ValuesIn(kTransports), name_of);
 
 }  // namespace
 }  // namespace kith::test

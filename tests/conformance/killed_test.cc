@@ -104,14 +104,6 @@ TEST_P(KilledPeer, IsNoticedByItsConnectionsAndStreams) {
 }
 
 // A memory transport ends with its process.
-std::vector<TransportKind> all_but_memory() {
-  std::vector<TransportKind> out;
-  std::copy_if(std::begin(kTransports), std::end(kTransports), std::back_inserter(out),
-               [](const TransportKind& t) { return t.name != std::string_view("memory"); });
-  return out;
-}
-std::string name_of(const testing::TestParamInfo<TransportKind>& p) { return p.param.name; }
-
 INSTANTIATE_TEST_SUITE_P(Transports, KilledPeer, testing::ValuesIn(all_but_memory()), name_of);
 INSTANTIATE_TEST_SUITE_P(Transports, DISABLED_KilledPeer, testing::ValuesIn(all_but_memory()),
                          name_of);

@@ -1,9 +1,15 @@
 // The transports that the conformance suite runs on. A new transport is one class here and one line in kTransports.
 #pragma once
 
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "host/host.h"
 #include "protocol/yamux/frame.h"
@@ -59,6 +65,7 @@ class SimPlace : public Place {
     if (listens) config.listen = {wire::Multiaddr::parse("/memory/0").value()};
     config.tcp.upgrade.security = {security_};
     config.tcp.upgrade.muxers = {muxer_};
+    config.tcp.upgrade.admission = std::make_shared<transport::Admission>(config.inbound);
     return host::Host::create_on(loop_, config, [&](const crypto::PrivateKey& key) {
       return SimTransport::create(loop_, network, key, config.tcp.upgrade);
     });
@@ -203,5 +210,13 @@ inline const TransportKind kTransports[] = {
     {"sim_tls_mplex", make_sim_place<Security::kTls, Muxer::kMplex>, false, 0, 0, false, false,
      limits::kMplexOutboundStreams},
 };
+
+inline std::vector<TransportKind> all_but_memory() {
+  std::vector<TransportKind> out;
+  std::copy_if(std::begin(kTransports), std::end(kTransports), std::back_inserter(out),
+               [](const TransportKind& t) { return t.name != std::string_view("memory"); });
+  return out;
+}
+inline std::string name_of(const testing::TestParamInfo<TransportKind>& p) { return p.param.name; }
 
 }  // namespace kith::test

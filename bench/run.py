@@ -409,7 +409,7 @@ def main():
         "scale": args.scale,
         "cpu": build.cpu_model(),
         "cores": len(machine.cores),
-        "kernel": os.uname().release,
+        "kernel": ".".join(os.uname().release.split(".")[:2]),
         "versions": build.versions(ROOT),
     }
     save = not args.no_write

@@ -109,7 +109,7 @@ std::unique_ptr<T> take(std::list<std::unique_ptr<T>>& list, const T* request) {
 
 // What of a node lives on one loop, and is used on that only.
 struct Shard final : swarm::Observer, LogSink {
-  Shard(kith_host& n, runtime::EpollLoop& l) : node(n), loop(l) {}
+  Shard(kith_host& n, runtime::EpollLoop& l, size_t i) : node(n), loop(l), index(i) {}
   ~Shard() override { store->unref(); }
   // The handle of a connection, made when first asked for.
   kith_connection* handle_of(swarm::PeerConnection& connection);
@@ -125,6 +125,7 @@ struct Shard final : swarm::Observer, LogSink {
 
   kith_host& node;
   runtime::EpollLoop& loop;
+  const size_t index;          // among the node's
   host::Host* host = nullptr;  // null before its start and after its end
   StreamStore* store = new StreamStore;
   std::map<std::string, ServedProtocol, std::less<>> served;

@@ -112,7 +112,9 @@ void Shard::write(LogLevel level, std::string_view area, std::string_view line) 
 }  // namespace kith::capi
 
 kith_host::kith_host(kith_runtime& r) : runtime(r) {
-  for (const auto& l : r.loops) shards.push_back(std::make_unique<Shard>(*this, l->loop()));
+  for (const auto& l : r.loops) {
+    shards.push_back(std::make_unique<Shard>(*this, l->loop(), shards.size()));
+  }
 }
 
 Shard* kith_host::here() {
@@ -139,9 +141,7 @@ size_t kith_host::place_dial(const identity::PeerId& peer) {
 }
 
 void kith_host::forget_dial(const ConnectRequest& request) {
-  for (size_t i = 0; shards.size() > 1 && i < shards.size(); ++i) {
-    if (shards[i].get() == &request.shard) host->placement().remove(request.peer, i);
-  }
+  if (shards.size() > 1) host->placement().remove(request.peer, request.shard.index);
 }
 
 namespace {

@@ -447,7 +447,7 @@ TEST_P(InteropDialers, BothDial) {
       ASSERT_TRUE(node->host().swarm().listen(listen).ok());
       swarm::PeerConnection* c =
           node->connect(host + std::to_string(*port),
-                        are_we_dialer ? transport::Role::kDialer : transport::Role::kListener);
+                        {are_we_dialer ? transport::Role::kDialer : transport::Role::kListener});
       ASSERT_TRUE(c) << node->failure;
       EXPECT_EQ(c->direction(), transport::Direction::kOutbound);
       EXPECT_EQ(node->num_connected, 1U);

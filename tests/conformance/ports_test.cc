@@ -116,6 +116,7 @@ TEST(IpPorts, AQuicDialThatLosesToTcpEndsAtThePeerToo) {
   const auto connect = t.dialer->host().swarm().connect({}, addresses, t.dialer.get());
   ASSERT_TRUE(connect.ok());
   ASSERT_TRUE(t.peer->run_until([&] { return t.peer->inbound_failures.size() == 1; }));
+  // The dialer said so; it did not just fall silent.
   EXPECT_NE(t.peer->inbound_failures[0].find("CANCELED"), std::string::npos)
       << t.peer->inbound_failures[0];
   ASSERT_TRUE(t.dialer->host().swarm().find(t.peer->host().id()));

@@ -33,8 +33,8 @@ BEHAVIORS = {
                                                             "GivingUpAClaimAtAnyMomentIsSilent",
                                                             "StoppingANodeEndsEverythingAtItsPeerToo",
                                                             "StoppingANodeWhileItDialsDeliversNothing"],
-    "both dial at once, one connection per peer": ["BothMayDialAtOnce", "OneConnectionServesAllDialsOfAPeer",
-                                                   "ADialToOneselfIsRefused"],
+    "both dial at once; a second dial reuses the connection; one to oneself is refused": [
+        "BothMayDialAtOnce", "OneConnectionServesAllDialsOfAPeer", "ADialToOneselfIsRefused"],
     "many nodes on one loop": ["ManyNodesOnOneLoop"],
     "ping, identify": ["PingAndIdentifyWork"],
     "writes after the end refused": ["WritingAfterTheEndIsRefused"],

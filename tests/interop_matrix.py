@@ -61,7 +61,8 @@ byte, each ended by a half-close; *streams* are open at once; *unknown protocol*
 all pairs of those that the peer has (js-libp2p has no ECDSA); *still works* is a ping and an echo on the same connection
 after all that and, where kith is dialed, after a stream that the peer aborted in the middle. Where *both dial at once*
 (TCP's simultaneous open, as through two NATs) each has a role that was settled beforehand; ping, an echo of 1 MiB from
-either end and 200 streams follow. js-libp2p has no roles.
+either end and 200 streams follow. js-libp2p has no roles. Over *wss* the listener's certificate is self-signed:
+rust-libp2p verifies kith's, which it is given to trust; the others are told to take any.
 """
 
 

@@ -1,5 +1,7 @@
 // The node: identity and transports.
 
+import 'reflect-metadata' // @peculiar/x509 needs it first
+import { webcrypto } from 'node:crypto'
 import { quic } from '@chainsafe/libp2p-quic'
 import { generateKeyPair, generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { identify, identifyPush } from '@libp2p/identify'
@@ -10,12 +12,13 @@ import { tcp } from '@libp2p/tcp'
 import { tls } from '@libp2p/tls'
 import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
+import { PemConverter, SubjectAlternativeNameExtension, X509CertificateGenerator } from '@peculiar/x509'
 import { createLibp2p } from 'libp2p'
 
 const keyTypes = { ed25519: 'Ed25519', secp256k1: 'secp256k1', ecdsa: 'ECDSA', rsa: 'RSA' }
 
 // All that the peer speaks; the multiaddr that is listened on or dialed chooses among them.
-const transports = [quic(), tcp(), webSockets()]
+const newTransports = async () => [quic(), tcp(), webSockets({ https: await newCertificate() })]
 
 // What --security and --muxer choose from.
 export const securities = { tls, noise }
@@ -27,7 +30,7 @@ export async function newNode (options, listen) {
   return createLibp2p({
     privateKey: await newKey(options),
     addresses: { listen },
-    transports,
+    transports: await newTransports(),
     connectionEncrypters: options.security.map(name => securities[name]()),
     streamMuxers: [muxers[options.muxer]()],
     connectionManager: {
@@ -41,6 +44,23 @@ export async function newNode (options, listen) {
       ping: ping({ maxOutboundStreams: 100 }) // outbound for our own pinger: see actions.js
     }
   })
+}
+
+/** Makes a self-signed certificate for 127.0.0.1 and its key, in PEM, as /tls/ws needs to listen. */
+async function newCertificate () {
+  const signingAlgorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+  const keys = await webcrypto.subtle.generateKey(signingAlgorithm, true, ['sign', 'verify'])
+  const hour = 60 * 60 * 1000
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: '01',
+    notBefore: new Date(Date.now() - hour),
+    notAfter: new Date(Date.now() + 24 * hour),
+    signingAlgorithm,
+    keys,
+    extensions: [new SubjectAlternativeNameExtension([{ type: 'ip', value: '127.0.0.1' }])]
+  }, webcrypto)
+  const key = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
+  return { cert: certificate.toString('pem'), key: PemConverter.encode(key, 'PRIVATE KEY') }
 }
 
 /** Generates the identity: fresh, or Ed25519 from the number given as --seed. */

@@ -89,8 +89,7 @@ inline constexpr size_t kMplexHeldTotal = 32 * 1024 * 1024;  // the same, of one
 
 // connections
 inline constexpr Duration kHandshakeTimeout = seconds(10);  // absolute: first packet to known peer
-inline constexpr Duration kDialTimeout = seconds(10);
-inline constexpr uint16_t kStreamsPerConnection = 256;  // inbound, bidirectional
+inline constexpr uint16_t kStreamsPerConnection = 256;      // inbound, bidirectional
 inline constexpr size_t kInboundConnections = 4096;
 inline constexpr size_t kInboundHandshakes = 1024;  // of these, not yet identified
 inline constexpr size_t kInboundPerAddress = 8;     // IPv4 address or IPv6 /64; /48: 8 times

@@ -1,6 +1,5 @@
 // Signatures that are almost right: every wrong encoding and every wrong number that past verifiers
-// let through, made here from a valid signature. wycheproof_test.cc runs the published collection
-// of such.
+// let through, made here from a valid signature.
 #include <gtest/gtest.h>
 
 #include <string>

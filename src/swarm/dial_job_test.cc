@@ -16,11 +16,13 @@ using test::TestSwarm;
 using test::with_peer;
 
 constexpr Duration kHeadStart = milliseconds(250);  // of a public address
-using Started = std::pair<int, TimePoint>;          // which kind of address, and when
+constexpr int kPortsPerPlace = 2000;
+using Started = std::pair<int, TimePoint>;  // which kind of address, and when
 
-// Dials /ip4/192.0.2.N/udp/D/quic-v1: after D ms the address fails (N = 1), connects to the first listener of the memory
-// network (N = 2), or nothing ever happens (N = 3). Refuses at once for N = 4. After D ms there is an answer, and then
-// it connects 300 ms later (N = 5) or fails 100 ms later (N = 6).
+// Dials /ip4/192.0.2.N/udp/P/quic-v1, and the like at 10.0.0.N, over TCP or behind a relay. After D ms, D being P modulo
+// kPortsPerPlace, the address fails (N = 1), connects to the first listener of the memory network (N = 2), or nothing ever
+// happens (N = 3). Refuses at once for N = 4. After D ms there is an answer, and then it connects 300 ms later (N = 5) or
+// fails 100 ms later (N = 6).
 class ScriptedTransport final : public transport::Transport {
  public:
   ScriptedTransport(runtime::SimLoop& loop, transport::memory::MemoryNetwork& network,
@@ -42,7 +44,8 @@ class ScriptedTransport final : public transport::Transport {
     roles.push_back(options.role);
     if (kind == 4) return Error(KITH_ERR_UNREACHABLE, "scripted", "no route");
     return std::unique_ptr<transport::Dial>(std::make_unique<ScriptedDial>(
-        *this, kind, milliseconds(port[0] << 8 | port[1]), options.expected, handler));
+        *this, kind, milliseconds((port[0] << 8 | port[1]) % kPortsPerPlace), options.expected,
+        handler));
   }
   void shutdown(void (*done)(void*), void* ctx) override { memory_.shutdown(done, ctx); }
 
@@ -95,9 +98,15 @@ struct Dialing : testing::Test {
     scripted = t.get();
     a->swarm.add_transport(std::move(t));
   }
-  static wire::Multiaddr scripted_address(int kind, int delay_ms) {
-    return address("/ip4/192.0.2." + std::to_string(kind) + "/udp/" + std::to_string(delay_ms) +
-                   "/quic-v1");
+  // Dialed in the order of `place`.
+  static wire::Multiaddr scripted_address(int kind, int delay_ms, int place = 0) {
+    return address("/ip4/192.0.2." + std::to_string(kind) + "/udp/" +
+                   std::to_string(kPortsPerPlace * place + delay_ms) + "/quic-v1");
+  }
+  static wire::Multiaddr relayed_address(int kind, int delay_ms) {
+    return with_peer(scripted_address(kind, delay_ms), peer_id(7))
+        .with(wire::proto::kP2pCircuit, {})
+        .value();
   }
   void run(TestConnect& c) {
     ASSERT_TRUE(loop.run_until([&] { return c.num_outcomes != 0; }));
@@ -169,22 +178,41 @@ TEST_F(Dialing, ConnectsToOnePeerShareOneDial) {
   EXPECT_EQ(b->num_connected, 1);
 }
 
-TEST_F(Dialing, AConnectInTheOtherRoleHasADialOfItsOwn) {
+TEST_F(Dialing, ASimultaneousOpenHasADialOfItsOwnInEachRole) {
   using transport::Role;
-  TestConnect dialer, listener, again;
-  ASSERT_TRUE(a->connect(dialer, b->id, {scripted_address(3, 0)}).ok());
-  ASSERT_TRUE(a->connect(listener, b->id, {scripted_address(3, 0)}, Role::kListener).ok());
-  ASSERT_TRUE(a->connect(again, b->id, {scripted_address(3, 1)}, Role::kListener).ok());
+  TestConnect ordinary, dialer, listener, again;
+  ASSERT_TRUE(a->connect(ordinary, b->id, {scripted_address(3, 0)}).ok());
+  ASSERT_TRUE(a->connect(dialer, b->id, {scripted_address(3, 0)}, {Role::kDialer}).ok());
+  ASSERT_TRUE(a->connect(listener, b->id, {scripted_address(3, 0)}, {Role::kListener}).ok());
+  ASSERT_TRUE(a->connect(again, b->id, {scripted_address(3, 1)}, {Role::kListener}).ok());
   loop.run_for(seconds(5));
-  EXPECT_EQ(scripted->roles, (std::vector{Role::kDialer, Role::kListener, Role::kListener}));
+  EXPECT_EQ(scripted->roles,
+            (std::vector{Role::kDialer, Role::kDialer, Role::kListener, Role::kListener}));
 }
 
 TEST_F(Dialing, TheListenersRoleIsForTransportsThatHaveIt) {
   TestConnect c;
-  ASSERT_TRUE(a->connect(c, b->id, {b->address()}, transport::Role::kListener).ok());
+  ASSERT_TRUE(a->connect(c, b->id, {b->address()}, {transport::Role::kListener}).ok());
   run(c);
   EXPECT_EQ(c.failure.status(), KITH_ERR_NOT_SUPPORTED);
   EXPECT_NE(c.failure.detail().find("in the listener's role"), std::string::npos);
+}
+
+TEST_F(Dialing, ASimultaneousOpenHasNoHeadStarts) {
+  for (const transport::Role role : {transport::Role::kDialer, transport::Role::kListener}) {
+    scripted->started.clear();
+    TestConnect c;
+    ASSERT_TRUE(
+        a->connect(c, b->id,
+                   {scripted_address(3, 0), scripted_address(5, 0), address("/ip4/10.0.0.3/tcp/1"),
+                    address("/ip4/10.0.0.3/tcp/2"), relayed_address(3, 0)},
+                   {role})
+            .ok());
+    const TimePoint start = loop.now();
+    loop.run_for(0);
+    EXPECT_EQ(scripted->started,
+              (std::vector<Started>{{3, start}, {3, start}, {3, start}, {5, start}, {3, start}}));
+  }
 }
 
 TEST_F(Dialing, ASecondConnectAddsItsAddresses) {
@@ -237,8 +265,8 @@ TEST_F(Dialing, TheOnlyAddressesFailureKeepsItsStatus) {
 TEST_F(Dialing, FailuresMoveOnAtOnceAndSilenceAfterTheStagger) {
   TestConnect c;
   ASSERT_TRUE(a->connect(c, b->id,
-                         {scripted_address(1, 20), scripted_address(3, 0), scripted_address(4, 0),
-                          scripted_address(2, 0)})
+                         {scripted_address(1, 20), scripted_address(3, 0, 1),
+                          scripted_address(4, 0, 2), scripted_address(2, 0, 3)})
                   .ok());
   const TimePoint start = loop.now();
   run(c);
@@ -252,7 +280,7 @@ TEST_F(Dialing, FailuresMoveOnAtOnceAndSilenceAfterTheStagger) {
 
 TEST_F(Dialing, AHandshakeUnderWayHoldsTheNextAddressBackOnce) {
   TestConnect c;
-  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(5, 200), scripted_address(3, 0)}).ok());
+  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(5, 200), scripted_address(3, 0, 1)}).ok());
   const TimePoint start = loop.now();
   run(c);
   EXPECT_NE(c.connection, nullptr);
@@ -265,7 +293,7 @@ TEST_F(Dialing, AHandshakeUnderWayIsNotDisturbedByFailuresOfOthers) {
   // The second fails 20 ms after its start, when the first has just been answered.
   ASSERT_TRUE(
       a->connect(c, b->id,
-                 {scripted_address(5, 260), scripted_address(1, 20), scripted_address(3, 0)})
+                 {scripted_address(5, 260), scripted_address(1, 20, 1), scripted_address(3, 0, 2)})
           .ok());
   const TimePoint start = loop.now();
   run(c);
@@ -277,7 +305,7 @@ TEST_F(Dialing, AHandshakeUnderWayIsNotDisturbedByFailuresOfOthers) {
 
 TEST_F(Dialing, AHandshakeThatFailsHoldsNobodyBack) {
   TestConnect c;
-  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(6, 200), scripted_address(2, 0)}).ok());
+  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(6, 200), scripted_address(2, 0, 1)}).ok());
   const TimePoint start = loop.now();
   run(c);
   EXPECT_NE(c.connection, nullptr);
@@ -297,9 +325,83 @@ TEST_F(Dialing, ALongListOfSilentAddressesIsGoneThroughSoon) {
   EXPECT_EQ(scripted->num_under_way, 0);
 }
 
+TEST_F(Dialing, SilentLocalAddressesDoNotKeepPublicOnesWaiting) {
+  TestConnect c;
+  ASSERT_TRUE(
+      a->connect(c, b->id,
+                 {address("/ip4/10.0.0.3/udp/1/quic-v1"), address("/ip4/10.0.0.3/udp/2/quic-v1"),
+                  address("/ip4/10.0.0.3/tcp/1"), scripted_address(3, 0), scripted_address(2, 40)})
+          .ok());
+  const TimePoint start = loop.now();
+  run(c);
+  ASSERT_NE(c.connection, nullptr);
+  // Those at 192.0.2 are the second and the last.
+  EXPECT_EQ(scripted->started, (std::vector<Started>{{3, start},
+                                                     {3, start},
+                                                     {3, start + milliseconds(30)},
+                                                     {3, start + milliseconds(60)},
+                                                     {2, start + kHeadStart}}));
+}
+
+TEST_F(Dialing, ARelayedAddressWaitsForTheDirectOnes) {
+  TestConnect c;
+  ASSERT_TRUE(
+      a->connect(c, b->id, {relayed_address(2, 0), scripted_address(3, 1), scripted_address(3, 2)})
+          .ok());
+  const TimePoint start = loop.now();
+  run(c);
+  ASSERT_NE(c.connection, nullptr);
+  EXPECT_EQ(scripted->started,
+            (std::vector<Started>{{3, start}, {3, start + kHeadStart}, {2, start + kRelayDelay}}));
+}
+
+TEST_F(Dialing, ARelayedAddressDoesNotWaitWhenItIsAloneOrTheDirectOnesHaveFailed) {
+  for (const std::vector<wire::Multiaddr>& addresses :
+       {std::vector{relayed_address(3, 0)},
+        std::vector{scripted_address(4, 0), relayed_address(3, 0)},
+        std::vector{address("/dns4/example.com/tcp/1"), relayed_address(3, 0)}}) {
+    scripted->started.clear();
+    TestConnect c;
+    ASSERT_TRUE(a->connect(c, b->id, addresses).ok());
+    const TimePoint start = loop.now();
+    loop.run_for(0);
+    EXPECT_EQ(scripted->started.back(), Started(3, start));
+  }
+}
+
+TEST_F(Dialing, ARelayedAddressHasItsTurnWhenTheLastDirectOneFails) {
+  TestConnect c;
+  ASSERT_TRUE(a->connect(c, b->id,
+                         {relayed_address(2, 0), scripted_address(1, 90),
+                          address("/ip4/10.0.0.1/udp/100/quic-v1")})
+                  .ok());
+  const TimePoint start = loop.now();
+  run(c);
+  ASSERT_NE(c.connection, nullptr);
+  EXPECT_EQ(scripted->started,
+            (std::vector<Started>{{1, start}, {1, start}, {2, start + milliseconds(100)}}));
+}
+
+TEST_F(Dialing, AHandshakeUnderWayHoldsTheOtherGroupsBackToo) {
+  TestConnect c;
+  ASSERT_TRUE(a->connect(c, b->id, {relayed_address(3, 0), scripted_address(5, 490)}).ok());
+  const TimePoint start = loop.now();
+  run(c);
+  ASSERT_NE(c.connection, nullptr);
+  EXPECT_EQ(scripted->started,
+            (std::vector<Started>{{5, start}, {3, start + milliseconds(490) + kHeadStart}}));
+}
+
+TEST_F(Dialing, AnAddressNamedTwiceIsDialedOnce) {
+  TestConnect c;
+  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(1, 10), scripted_address(1, 10)}).ok());
+  run(c);
+  EXPECT_EQ(scripted->started.size(), 1U);
+}
+
 TEST_F(Dialing, TheFirstToConnectWins) {
   TestConnect c;
-  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(2, 400), scripted_address(2, 10)}).ok());
+  ASSERT_TRUE(a->connect(c, b->id, {scripted_address(2, 400), scripted_address(2, 10, 1)}).ok());
   run(c);
   EXPECT_EQ(loop.now(), kHeadStart + milliseconds(10) + milliseconds(10));
   loop.run_for(seconds(5));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
+#include <vector>
 
 namespace kith::swarm {
 
@@ -35,15 +37,24 @@ bool is_local(const wire::Multiaddr& address) {
 }
 
 // Smaller is dialed sooner.
-int rank_of(const wire::Multiaddr& a) {
-  const int group = a.has(proto::kP2pCircuit) ? 2 : is_local(a) ? 0 : 1;
-  const bool is_websocket = a.has(proto::kWs) || a.has(proto::kWss);
-  const int kind = a.has(proto::kQuicV1) ? 0 : !a.has(proto::kTcp) ? 3 : is_websocket ? 2 : 1;
-  return group * 4 + kind;
+int kind_of(const wire::Multiaddr& a) {
+  if (a.has(proto::kQuicV1)) return 0;
+  if (!a.has(proto::kTcp)) return 3;
+  return a.has(proto::kWs) || a.has(proto::kWss) ? 2 : 1;
+}
+
+// 0 if there is none.
+int port_of(const wire::Multiaddr& address) {
+  for (const wire::Component c : address) {
+    if (c.protocol->code == proto::kUdp || c.protocol->code == proto::kTcp) {
+      return c.value[0] << 8 | c.value[1];
+    }
+  }
+  return 0;
 }
 
 // Turns between IPv6 and what is not, beginning with IPv6.
-using Iterator = std::vector<wire::Multiaddr>::iterator;
+using Iterator = std::span<wire::Multiaddr>::iterator;
 void take_turns(Iterator begin, Iterator end) {
   const auto middle = std::stable_partition(
       begin, end, [](const wire::Multiaddr& a) { return a.has(proto::kIp6); });
@@ -57,14 +68,20 @@ void take_turns(Iterator begin, Iterator end) {
 
 }  // namespace
 
-void rank_addresses(std::vector<wire::Multiaddr>& addresses) {
-  std::stable_sort(
-      addresses.begin(), addresses.end(),
-      [](const wire::Multiaddr& a, const wire::Multiaddr& b) { return rank_of(a) < rank_of(b); });
+AddressGroup group_of(const wire::Multiaddr& address) {
+  if (address.has(proto::kP2pCircuit)) return AddressGroup::kRelayed;
+  return is_local(address) ? AddressGroup::kLocal : AddressGroup::kPublic;
+}
+
+void rank_addresses(std::span<wire::Multiaddr> addresses) {
+  std::stable_sort(addresses.begin(), addresses.end(),
+                   [](const wire::Multiaddr& a, const wire::Multiaddr& b) {
+                     return std::pair(kind_of(a), port_of(a)) < std::pair(kind_of(b), port_of(b));
+                   });
   for (auto begin = addresses.begin(); begin != addresses.end();) {
-    const int rank = rank_of(*begin);
+    const int kind = kind_of(*begin);
     const auto end = std::find_if(begin, addresses.end(),
-                                  [&](const wire::Multiaddr& a) { return rank_of(a) != rank; });
+                                  [&](const wire::Multiaddr& a) { return kind_of(a) != kind; });
     take_turns(begin, end);
     begin = end;
   }
@@ -72,11 +89,11 @@ void rank_addresses(std::vector<wire::Multiaddr>& addresses) {
 
 Duration head_start(std::span<const wire::Multiaddr> ranked, size_t position) {
   const wire::Multiaddr& address = ranked[position];
-  if (position >= 2 && rank_of(ranked[position - 1]) == rank_of(address) &&
-      rank_of(ranked[position - 2]) == rank_of(address)) {
+  if (position >= 2 && kind_of(ranked[position - 1]) == kind_of(address) &&
+      kind_of(ranked[position - 2]) == kind_of(address)) {
     return kLaterHeadStart;
   }
-  return is_local(address) && !address.has(proto::kP2pCircuit) ? kLocalHeadStart : kHeadStart;
+  return group_of(address) == AddressGroup::kLocal ? kLocalHeadStart : kHeadStart;
 }
 
 }  // namespace kith::swarm

@@ -23,10 +23,6 @@ std::vector<std::string> ranked(const std::vector<std::string>& texts) {
 }
 
 const std::vector<std::string> kInOrder = {
-    "/ip6/fd00::1/udp/1/quic-v1",
-    "/ip4/192.168.1.1/udp/1/quic-v1",
-    "/ip4/10.0.0.1/tcp/1",
-    "/ip4/10.0.0.1/tcp/1/ws",
     "/ip6/2001:db8::1/udp/1/quic-v1",
     "/ip4/192.0.2.1/udp/1/quic-v1",
     "/ip6/2001:db8::1/tcp/1",
@@ -34,11 +30,9 @@ const std::vector<std::string> kInOrder = {
     "/ip6/2001:db8::1/tcp/1/wss",
     "/ip4/192.0.2.1/tcp/1/tls/ws",
     "/memory/1",
-    "/ip4/10.0.0.9/udp/1/quic-v1/p2p/12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/"
-    "p2p-circuit",
 };
 
-TEST(DialRank, LocalBeforePublicBeforeRelayedAndQuicBeforeTcpBeforeWebSocketAndIpv6BeforeIpv4) {
+TEST(DialRank, QuicBeforeTcpBeforeWebSocketAndIpv6BeforeIpv4) {
   std::mt19937 random(7);
   std::vector<std::string> shuffled = kInOrder;
   for (int i = 0; i < 100; ++i) {
@@ -47,12 +41,19 @@ TEST(DialRank, LocalBeforePublicBeforeRelayedAndQuicBeforeTcpBeforeWebSocketAndI
   }
 }
 
-TEST(DialRank, TheFamiliesTakeTurnsAndEachKeepsItsOrder) {
-  EXPECT_EQ(ranked({"/ip4/192.0.2.3/tcp/1", "/ip4/192.0.2.1/tcp/1", "/ip4/192.0.2.2/tcp/1",
-                    "/ip6/2001:db8::2/tcp/1", "/ip6/2001:db8::1/tcp/1"}),
-            (std::vector<std::string>{"/ip6/2001:db8::2/tcp/1", "/ip4/192.0.2.3/tcp/1",
-                                      "/ip6/2001:db8::1/tcp/1", "/ip4/192.0.2.1/tcp/1",
-                                      "/ip4/192.0.2.2/tcp/1"}));
+TEST(DialRank, TheFamiliesTakeTurnsAndEachBeginsWithItsLowestPort) {
+  EXPECT_EQ(
+      ranked({"/ip4/192.0.2.1/tcp/40003", "/ip4/192.0.2.1/tcp/4001", "/ip4/192.0.2.1/tcp/40002",
+              "/ip6/2001:db8::1/tcp/300", "/ip6/2001:db8::1/tcp/256"}),
+      (std::vector<std::string>{"/ip6/2001:db8::1/tcp/256", "/ip4/192.0.2.1/tcp/4001",
+                                "/ip6/2001:db8::1/tcp/300", "/ip4/192.0.2.1/tcp/40002",
+                                "/ip4/192.0.2.1/tcp/40003"}));
+}
+
+TEST(DialRank, WhatIsAlikeKeepsItsOrder) {
+  const std::vector<std::string> alike = {"/ip4/192.0.2.3/tcp/1", "/ip4/192.0.2.1/tcp/1",
+                                          "/ip4/192.0.2.2/tcp/1"};
+  EXPECT_EQ(ranked(alike), alike);
 }
 
 TEST(DialRank, OneAndNoneAreFine) {
@@ -61,26 +62,45 @@ TEST(DialRank, OneAndNoneAreFine) {
 }
 
 TEST(DialRank, TheThirdOfAKindIsFollowedSoon) {
-  const std::vector<wire::Multiaddr> ranked = parse(
-      {"/ip6/::1/udp/1/quic-v1", "/ip4/127.0.0.1/udp/1/quic-v1", "/ip4/10.0.0.1/udp/1/quic-v1",
-       "/ip4/10.0.0.1/tcp/1", "/ip4/192.0.2.1/udp/1/quic-v1", "/ip4/192.0.2.2/udp/1/quic-v1",
-       "/ip4/192.0.2.3/udp/1/quic-v1", "/ip4/192.0.2.4/udp/1/quic-v1", "/ip4/192.0.2.1/tcp/1"});
-  std::vector<Duration> ms;
-  for (size_t i = 0; i < ranked.size(); ++i) ms.push_back(head_start(ranked, i) / milliseconds(1));
-  EXPECT_EQ(ms, (std::vector<Duration>{30, 30, 10, 30, 250, 250, 10, 10, 250}));
+  for (const auto& [host, ms] :
+       {std::pair("/ip4/10.0.0.1", 30), std::pair("/ip4/192.0.2.1", 250)}) {
+    std::vector<std::string> texts;
+    for (const char* rest : {"/udp/1/quic-v1", "/udp/2/quic-v1", "/udp/3/quic-v1", "/udp/4/quic-v1",
+                             "/tcp/1", "/tcp/2", "/tcp/1/ws"}) {
+      texts.push_back(std::string(host) + rest);
+    }
+    const std::vector<wire::Multiaddr> ranked = parse(texts);
+    std::vector<Duration> starts;
+    for (size_t i = 0; i < ranked.size(); ++i) {
+      starts.push_back(head_start(ranked, i) / milliseconds(1));
+    }
+    EXPECT_EQ(starts, (std::vector<Duration>{ms, ms, 10, 10, ms, ms, ms})) << host;
+  }
 }
 
-TEST(DialRank, LocalAddressesWaitLess) {
+TEST(DialRank, LocalAddressesAreAGroupAndWaitLess) {
   for (const char* local :
        {"/ip4/127.0.0.1/tcp/1", "/ip4/10.1.2.3/tcp/1", "/ip4/172.31.0.1/tcp/1",
         "/ip4/192.168.0.1/tcp/1", "/ip4/169.254.0.1/tcp/1", "/ip4/100.127.0.1/tcp/1",
         "/ip6/::1/tcp/1", "/ip6/fc00::1/tcp/1", "/ip6zone/eth0/ip6/fe80::1/tcp/1"}) {
+    EXPECT_EQ(group_of(parse({local})[0]), AddressGroup::kLocal) << local;
     EXPECT_EQ(head_start(parse({local}), 0), milliseconds(30)) << local;
   }
   for (const char* other :
        {"/ip4/128.0.0.1/tcp/1", "/ip4/172.32.0.1/tcp/1", "/ip4/192.169.0.1/tcp/1",
         "/ip4/100.128.0.1/tcp/1", "/ip6/::2/tcp/1", "/ip6/2001:db8::1/tcp/1", "/memory/1"}) {
+    EXPECT_EQ(group_of(parse({other})[0]), AddressGroup::kPublic) << other;
     EXPECT_EQ(head_start(parse({other}), 0), milliseconds(250)) << other;
+  }
+}
+
+TEST(DialRank, WhereverTheRelayIsItsAddressesAreOneGroup) {
+  for (const char* relay : {"/ip4/10.0.0.9", "/ip4/192.0.2.9"}) {
+    const std::string text = std::string(relay) +
+                             "/udp/1/quic-v1/p2p/"
+                             "12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA/p2p-circuit";
+    EXPECT_EQ(group_of(parse({text})[0]), AddressGroup::kRelayed);
+    EXPECT_EQ(head_start(parse({text}), 0), milliseconds(250));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -62,6 +63,13 @@ class Connect {
   DialJob* job = nullptr;
 };
 
+struct ConnectOptions {
+  // Our part in a simultaneous open (hole punching): the peer dials us at this moment too, in the other role. All addresses
+  // are then dialed at once, as one that comes late finds the hole closed. Unset: an ordinary dial.
+  std::optional<transport::Role> simultaneous_open_role = {};
+  bool operator==(const ConnectOptions&) const = default;
+};
+
 class Swarm final : public transport::ListenerHandler {
  public:
   // `loop` outlives the swarm.
@@ -89,12 +97,12 @@ class Swarm final : public transport::ListenerHandler {
                            std::span<const wire::Multiaddr> addresses) const;
   // Connects to a peer at one of `addresses` (1..limits::kDialAddresses, each may end in /p2p/ID, all of one peer).
   // `peer` may be empty: then whoever answers. An existing connection to the peer is reused. The outcome comes in a
-  // later turn, or as an error here; all addresses' errors are reported together. `role` is the listener's only where the
-  // peer dials us at the same time, in the dialer's role.
+  // later turn, or as an error here; all addresses' errors are reported together. Connects to one peer with the same
+  // `options` share their dials.
   Result<std::unique_ptr<Connect>> connect(const identity::PeerId& peer,
                                            std::span<const wire::Multiaddr> addresses,
                                            ConnectHandler* handler,
-                                           transport::Role role = transport::Role::kDialer);
+                                           const ConnectOptions& options = {});
   // A connection to `peer` that is not known to be ending, or nullptr.
   PeerConnection* find(const identity::PeerId& peer);
   const std::list<std::unique_ptr<PeerConnection>>& connections() const { return connections_; }

@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "tests/support/nat.h"
 #include "tests/support/test_node.h"
 #include "transport/ip.h"
 
@@ -87,6 +88,62 @@ TEST(IpPorts, AClosedUdpPortDoesNotKeepTheTcpAddressWaiting) {
   ASSERT_TRUE(connect.ok());
   ASSERT_TRUE(dialer->run_until([&] { return dialer->num_connected == 1; }));
   EXPECT_EQ(dialer->host().swarm().find(peer->host().id())->remote_address(), tcp);
+}
+
+// A peer with both transports, none of whose ends is a deadline's.
+struct TwoTransports {
+  TwoTransports() {
+    host::HostConfig patient;
+    patient.quic.handshake_timeout = seconds(600);
+    patient.tcp.upgrade.timeout = seconds(600);
+    peer = TestNode::create(patient, {"/ip4/127.0.0.1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/0"});
+    dialer = TestNode::create(patient, {}, &peer->runtime());
+    const std::vector<wire::Multiaddr> listens = peer->host().swarm().listen_addresses();
+    quic = listens.at(0);
+    tcp = listens.at(1);
+  }
+  std::unique_ptr<TestNode> peer, dialer;
+  wire::Multiaddr quic, tcp;
+};
+
+// The peer's answers over QUIC get lost, so that TCP wins while the peer is in the midst of a QUIC handshake.
+TEST(IpPorts, AQuicDialThatLosesToTcpEndsAtThePeerToo) {
+  TwoTransports t;
+  Nat nat(t.peer->runtime().loop(), *transport::endpoint_of(t.quic, wire::proto::kUdp));
+  nat.loses_replies = true;
+  const wire::Multiaddr addresses[] = {t.tcp,
+                                       at("/ip4/127.0.0.1", std::to_string(nat.inside().port()))};
+  const auto connect = t.dialer->host().swarm().connect({}, addresses, t.dialer.get());
+  ASSERT_TRUE(connect.ok());
+  ASSERT_TRUE(t.peer->run_until([&] { return t.peer->inbound_failures.size() == 1; }));
+  // The dialer said so; it did not just fall silent.
+  EXPECT_NE(t.peer->inbound_failures[0].find("CANCELED"), std::string::npos)
+      << t.peer->inbound_failures[0];
+  ASSERT_TRUE(t.dialer->host().swarm().find(t.peer->host().id()));
+  EXPECT_EQ(t.dialer->host().swarm().find(t.peer->host().id())->remote_address(), t.tcp);
+  for (TestNode* n : {t.peer.get(), t.dialer.get()}) {
+    EXPECT_EQ(n->num_connected, 1U);
+    EXPECT_EQ(n->num_disconnected, 0U);
+  }
+}
+
+// Both are dialed at the same moment, and whichever comes second ends, before or after the peer has it.
+TEST(IpPorts, TheLoserOfTwoDialsAtOnceEndsAtThePeerToo) {
+  for (int round = 0; round < 10; ++round) {
+    TwoTransports t;
+    const wire::Multiaddr addresses[] = {t.quic, t.tcp};
+    const auto connect =
+        t.dialer->host().swarm().connect({}, addresses, t.dialer.get(), {transport::Role::kDialer});
+    ASSERT_TRUE(connect.ok());
+    ASSERT_TRUE(t.peer->run_until([&] {
+      return t.peer->inbound_failures.size() + t.peer->num_connected == 2 &&
+             t.peer->num_connected - t.peer->num_disconnected == 1;
+    }));
+    EXPECT_EQ(t.dialer->num_connected, 1U);
+    EXPECT_EQ(t.dialer->num_disconnected, 0U);
+    ASSERT_TRUE(t.dialer->host().swarm().find(t.peer->host().id()));
+    EXPECT_EQ(t.dialer->echo(*t.dialer->host().swarm().find(t.peer->host().id()), 1000), "");
+  }
 }
 
 TEST(IpPorts, WildcardsOfBothFamiliesShareAPort) {

@@ -17,6 +17,7 @@ struct PeerKind {
   std::vector<const char*> key_types;  // its own, and those of ours that it accepts
   bool has_state = true;               // the action `state`
   bool has_roles = true;               // the flag --role
+  bool has_trust = false;  // the flag --trust: a certificate of ours must be named to it
 };
 
 // What a connection is made of. Flags keep the peer from offering anything else.
@@ -26,11 +27,10 @@ struct Stack {
   std::vector<std::string> flags;
   const char* security = "";  // as negotiated; none for QUIC, which brings its own
   const char* muxer = "";
-  bool has_mplex = false;   // deprecated: we offer it only when told
-  uint64_t echo_mib = 64;   // the largest echo
-  bool is_private = false;  // a private network, both with its key
-  bool has_certificate =
-      false;  // WebSocket in TLS: self-signed certificates, which nobody verifies
+  bool has_mplex = false;        // deprecated: we offer it only when told
+  uint64_t echo_mib = 64;        // the largest echo
+  bool is_private = false;       // a private network, both with its key
+  bool has_certificate = false;  // WebSocket in TLS, with self-signed certificates
 };
 
 // Early muxer negotiation, in the security handshake.
@@ -47,7 +47,6 @@ struct Cell {
   EarlyMuxer early_muxer = EarlyMuxer::kNone;
   bool can_reset = true;    // its listener's reset arrives as one
   bool sees_resets = true;  // its dialer takes our reset for one, not for an ordinary end
-  bool listens = true;      // else it only dials
 
   // Both ends can dial the same connection at once.
   bool has_simultaneous_open() const {
@@ -62,11 +61,12 @@ struct Cell {
 
 inline const PeerKind kGo = {
     "go", "KITH_PEER_GO", "go-libp2p", {"ed25519", "secp256k1", "ecdsa", "rsa"}};
-inline const PeerKind kRust = {"rust",
-                               "KITH_PEER_RUST",
-                               "rust-libp2p",
-                               {"ed25519", "secp256k1", "ecdsa", "rsa"},
-                               /*has_state=*/false};
+inline const PeerKind kRust = {.name = "rust",
+                               .variable = "KITH_PEER_RUST",
+                               .agent = "rust-libp2p",
+                               .key_types = {"ed25519", "secp256k1", "ecdsa", "rsa"},
+                               .has_state = false,
+                               .has_trust = true};
 // js-libp2p has no ECDSA identities and refuses those of others.
 inline const PeerKind kJs = {.name = "js",
                              .variable = "KITH_PEER_JS",
@@ -128,7 +128,8 @@ inline const Cell kCells[] = {
     {.peer = &kJs, .stack = &kWs, .early_muxer = EarlyMuxer::kInvisible},
 
     {.peer = &kGo, .stack = &kWss, .early_muxer = EarlyMuxer::kUsed},
-    {.peer = &kJs, .stack = &kWss, .early_muxer = EarlyMuxer::kInvisible, .listens = false},
+    {.peer = &kRust, .stack = &kWss, .sees_resets = false},
+    {.peer = &kJs, .stack = &kWss, .early_muxer = EarlyMuxer::kInvisible},
 #endif
 };
 

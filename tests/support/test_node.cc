@@ -43,12 +43,13 @@ bool TestNode::run_until(const std::function<bool()>& done, Duration limit) {
   return true;
 }
 
-swarm::PeerConnection* TestNode::connect(const std::string& address, transport::Role role) {
+swarm::PeerConnection* TestNode::connect(const std::string& address,
+                                         const swarm::ConnectOptions& options) {
   failure.clear();
   connected_ = nullptr;
   const wire::Multiaddr addresses[] = {wire::Multiaddr::parse(address).value()};
   Result<std::unique_ptr<swarm::Connect>> connect =
-      host_->swarm().connect({}, addresses, this, role);
+      host_->swarm().connect({}, addresses, this, options);
   if (!connect.ok()) {
     failure = connect.error().to_string();
     return nullptr;

@@ -145,7 +145,7 @@ class TestNode final : public swarm::ConnectHandler, public swarm::Observer {
   bool run_until(const std::function<bool()>& done, Duration limit = seconds(30));
   // Connects; nullptr and `failure` on error.
   swarm::PeerConnection* connect(const std::string& address,
-                                 transport::Role role = transport::Role::kDialer);
+                                 const swarm::ConnectOptions& options = {});
   // A whole echo; "" or what went wrong.
   std::string echo(swarm::PeerConnection& connection, uint64_t size, uint32_t seed = 1);
   // Round trips of `count` pings in ns; fewer on failure.

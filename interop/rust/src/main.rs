@@ -21,7 +21,7 @@ const USAGE: &str = "\
 usage: peer listen [FLAG]... [--listen MADDR]...
        peer dial MADDR ACTION... [FLAG]... [--timeout SECONDS]
 flags: --key TYPE, --seed N, --security noise|tls, --muxer yamux, --ping own|libp2p,
-       --record none|legacy, --role dialer|listener
+       --record none|legacy, --role dialer|listener, --trust FILE
 ";
 
 /// Options are the flags of both modes.
@@ -35,6 +35,8 @@ pub struct Options {
     pub security: Vec<&'static str>,
     /// Whether we play the listener in the connection that we dial, as the remote dials us too.
     pub as_listener: bool,
+    /// A certificate in PEM that /tls/ws may meet besides those of the web's authorities.
+    pub trust: Option<String>,
     pub listen: Vec<Multiaddr>,
     pub timeout: Duration,
 }
@@ -64,6 +66,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<(Options, Vec<String>
         legacy_record: false,
         security: tcp::SECURITY.to_vec(),
         as_listener: false,
+        trust: None,
         listen: Vec::new(),
         timeout: Duration::from_secs(60),
     };
@@ -87,6 +90,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<(Options, Vec<String>
             "--record" if value == "legacy" => options.legacy_record = true,
             "--role" if value == "dialer" => options.as_listener = false,
             "--role" if value == "listener" => options.as_listener = true,
+            "--trust" => options.trust = Some(value),
             "--listen" => options.listen.push(value.parse().map_err(|_| bad())?),
             "--timeout" => {
                 let seconds = value.parse().map_err(|_| bad())?;

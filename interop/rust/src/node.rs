@@ -64,7 +64,7 @@ impl Node {
         let mut swarm = SwarmBuilder::with_existing_identity(key)
             .with_tokio()
             .with_quic()
-            .with_other_transport(|key| tcp::transport(key, &options.security))
+            .with_other_transport(|key| tcp::transport(key, options))
             .map_err(|error| error.to_string())?
             .with_behaviour(|key| Behaviour {
                 streams,

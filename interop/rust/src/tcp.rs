@@ -1,6 +1,6 @@
 //! TCP and WebSocket: a byte pipe, secured by TLS or Noise, multiplexed by yamux.
 
-use std::{error::Error, io};
+use std::{error::Error, fs, io};
 
 use futures::{
     AsyncRead, AsyncWrite, FutureExt, TryFutureExt,
@@ -17,29 +17,49 @@ use libp2p::{
     identity::Keypair,
     noise, tcp, tls, yamux,
 };
-use libp2p_websocket as websocket;
+use libp2p_websocket::{self as websocket, tls as web};
+
+use crate::Options;
 
 /// What can secure a connection, the preferred one first: multistream-select names.
 pub const SECURITY: [&str; 2] = ["/tls/1.0.0", "/noise"];
 
-/// Makes the transport for addresses with /tcp and /tcp/../ws that offers these of `SECURITY`.
+/// Makes the transport for addresses with /tcp, /tcp/../ws and /tcp/../tls/ws.
 pub fn transport(
     key: &Keypair,
-    security: &[&'static str],
+    options: &Options,
 ) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
     let security = Security {
-        offered: security.to_vec(),
+        offered: options.security.clone(),
         tls: tls::Config::new(key)?,
         noise: noise::Config::new(key)?,
     };
     let tcp = || tcp::tokio::Transport::new(tcp::Config::default());
-    Ok(websocket::Config::new(tcp())
+    let mut websocket = websocket::Config::new(tcp());
+    websocket.set_tls_config(web_tls(options)?);
+    Ok(websocket
         .or_transport(tcp())
         .upgrade(Version::V1Lazy)
         .authenticate(security)
         .multiplex(yamux::Config::default())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
         .boxed())
+}
+
+/// TLS of the web: we show a new self-signed certificate for 127.0.0.1 and verify others', by the
+/// roots of the web and the certificate given as --trust.
+fn web_tls(options: &Options) -> Result<web::Config, Box<dyn Error + Send + Sync>> {
+    let names = ["127.0.0.1".into(), "localhost".into()];
+    let own = rcgen::generate_simple_self_signed(names)?;
+    let mut tls = web::Config::builder();
+    tls.server(
+        web::PrivateKey::new(own.key_pair.serialize_der()),
+        [web::Certificate::new(own.cert.der().to_vec())],
+    )?;
+    if let Some(file) = &options.trust {
+        tls.add_trust(&web::Certificate::new(pem::parse(fs::read(file)?)?.into_contents()))?;
+    }
+    Ok(tls.finish())
 }
 
 /// Security is TLS, Noise or both, as chosen by multistream-select. libp2p has the same for both, but

@@ -12,12 +12,10 @@
 #include "base/limits.h"
 #include "crypto/openssl.h"
 #include "crypto/x509.h"
+#include "tests/support/tls_peer.h"
 
 namespace kith::crypto {
 namespace {
-
-using SslCtxPtr = OpensslPtr<SSL_CTX, SSL_CTX_free>;
-using SslPtr = OpensslPtr<SSL, SSL_free>;
 
 constexpr std::string_view kAlpns[] = {"/yamux/1.0.0", "libp2p"};
 
@@ -37,61 +35,14 @@ struct Identity {
   SecretBytes pkcs8;
 };
 
-// RawPeer is plain OpenSSL over memory.
-class RawPeer {
- public:
-  explicit RawPeer(bool is_client) : ctx_(SSL_CTX_new(TLS_method())), is_client_(is_client) {
-    KITH_CHECK(ctx_);
-    SSL_CTX_set_security_level(ctx_.get(), 0);
-    if (!is_client) SSL_CTX_set_verify(ctx_.get(), SSL_VERIFY_PEER, accept_all);
-  }
-  SSL_CTX* ctx() { return ctx_.get(); }
-  SSL* ssl() {
-    if (!ssl_) {
-      ssl_.reset(SSL_new(ctx()));
-      SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-      is_client_ ? SSL_set_connect_state(ssl_.get()) : SSL_set_accept_state(ssl_.get());
-    }
-    return ssl_.get();
-  }
-  void use(const Identity& id) {
-    KITH_CHECK(SSL_CTX_use_certificate_ASN1(ctx(), static_cast<int>(id.certificate.size()),
-                                            id.certificate.data()) == 1);
-    const unsigned char* data = id.pkcs8.data();
-    PkeyPtr key(d2i_AutoPrivateKey(nullptr, &data, static_cast<long>(id.pkcs8.size())));
-    KITH_CHECK(SSL_CTX_use_PrivateKey(ctx(), key.get()) == 1);
-  }
+struct RawPeer : test::TlsPeer {
+  using TlsPeer::TlsPeer;
+  void use(const Identity& id) { TlsPeer::use(id.certificate, id.pkcs8); }
   void add_to_chain(const Identity& id) {
     const unsigned char* data = id.certificate.data();
     X509* x509 = d2i_X509(nullptr, &data, static_cast<long>(id.certificate.size()));
     KITH_CHECK(SSL_CTX_add_extra_chain_cert(ctx(), x509) == 1);
   }
-  void offer(std::string_view alpn) {
-    ByteVector list = {static_cast<uint8_t>(alpn.size())};
-    append(list, alpn);
-    KITH_CHECK(SSL_CTX_set_alpn_protos(ctx(), list.data(), static_cast<unsigned>(list.size())) ==
-               0);
-  }
-  // step takes what came, and returns what this side sends then.
-  ByteVector step(Bytes in) {
-    ERR_clear_error();
-    BIO_write(SSL_get_rbio(ssl()), in.data(), static_cast<int>(in.size()));
-    if (!SSL_is_init_finished(ssl())) SSL_do_handshake(ssl());
-    uint8_t buf[4096];
-    for (int n; SSL_is_init_finished(ssl()) && (n = SSL_read(ssl(), buf, sizeof buf)) > 0;) {
-      append(received, Bytes(buf, static_cast<size_t>(n)));
-    }
-    ByteVector out(BIO_ctrl_pending(SSL_get_wbio(ssl())));
-    BIO_read(SSL_get_wbio(ssl()), out.data(), static_cast<int>(out.size()));
-    return out;
-  }
-  ByteVector received;
-
- private:
-  static int accept_all(int, X509_STORE_CTX*) { return 1; }
-  SslCtxPtr ctx_;
-  SslPtr ssl_;
-  bool is_client_;
 };
 
 class Tls : public testing::Test {
@@ -111,6 +62,22 @@ class Tls : public testing::Test {
     session_.emplace();
     out_.clear();
     ASSERT_TRUE(session_->start(config, out_).ok());
+  }
+  // connect makes both ends, the raw peer's with what it needs for anything below, and their handshake.
+  RawPeer& connect(bool is_client) {
+    RawPeer& peer = peer_.emplace(!is_client);
+    peer.use(theirs_);
+    peer.prepare_to_seal();
+    is_client ? peer.select_alpn() : peer.offer("libp2p");
+    start(is_client);
+    EXPECT_TRUE(exchange(peer).ok() && session_->is_complete());
+    return peer;
+  }
+  // receive takes what a peer sent, in one piece.
+  Status receive(Bytes bytes) {
+    auto keep = [this](MutableBytes text) { append(received_, text); };
+    return session_->receive(
+        bytes, keep, [](void*) { return Status(); }, nullptr, out_);
   }
   // exchange runs both until neither has anything to say. Returns our status.
   Status exchange(RawPeer& peer) {
@@ -135,6 +102,7 @@ class Tls : public testing::Test {
   const Identity ours_, theirs_;
   const TlsContext context_ = TlsContext::make(ours_.certificate, ours_.pkcs8).value();
   std::optional<TlsSession> session_;
+  std::optional<RawPeer> peer_;
   OutputBytes out_;
   ByteVector received_;
   std::vector<ByteVector> verified_;
@@ -173,15 +141,7 @@ TEST_F(Tls, GivesOutNoTicketsAndTakesNone) {
 TEST_F(Tls, IgnoresTheTicketsOfAServer) {
   RawPeer server(/*is_client=*/false);
   server.use(theirs_);
-  SSL_CTX_set_alpn_select_cb(
-      server.ctx(),
-      [](SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in, unsigned,
-         void*) {
-        *out = in + 1;
-        *size = in[0];
-        return SSL_TLSEXT_ERR_OK;
-      },
-      nullptr);
+  server.select_alpn();
   start(/*is_client=*/true);
   ASSERT_TRUE(exchange(server).ok());
   EXPECT_TRUE(session_->is_complete());
@@ -304,22 +264,86 @@ TEST_F(Tls, IgnoresTheServerName) {
   EXPECT_TRUE(exchange(peer).ok() && session_->is_complete());
 }
 
-TEST_F(Tls, GoesOnAfterKeyUpdates) {
-  RawPeer peer(/*is_client=*/true);
-  peer.use(theirs_);
-  peer.offer("libp2p");
-  start(/*is_client=*/false);
-  ASSERT_TRUE(exchange(peer).ok());
-  const Bytes reply = as_bytes("pong");
-  for (int i = 0; i < 3; ++i) {
-    ASSERT_EQ(SSL_key_update(peer.ssl(), SSL_KEY_UPDATE_REQUESTED), 1);
-    ASSERT_EQ(SSL_write(peer.ssl(), "ping", 4), 4);
-    ASSERT_TRUE(exchange(peer).ok());
-    ASSERT_TRUE(session_->encrypt({&reply, 1}, out_).ok());
-    ASSERT_TRUE(exchange(peer).ok());
+constexpr size_t kKeyUpdateRecord = 5 + 5 + 1 + 16;
+
+TEST_F(Tls, KeyUpdatesBetweenDataGoOnForever) {
+  for (const bool is_client : {true, false}) {
+    RawPeer& peer = connect(is_client);
+    const Bytes reply = as_bytes("pong");
+    std::string pings, pongs;
+    for (size_t i = 0; i < 200; ++i) {
+      // Now and then as many as may be, and of those that want an answer all or none.
+      const size_t count = i % 20 == 0 ? limits::kTlsMessagesWithoutData : 1;
+      for (size_t k = 0; k < count; ++k) {
+        peer.update_keys(i % 3 == 0 ? SSL_KEY_UPDATE_NOT_REQUESTED : SSL_KEY_UPDATE_REQUESTED);
+      }
+      peer.write("ping");
+      pings += "ping";
+      ASSERT_TRUE(exchange(peer).ok()) << i;
+      ASSERT_TRUE(session_->encrypt({&reply, 1}, out_).ok());
+      pongs += "pong";
+      ASSERT_TRUE(exchange(peer).ok()) << i;
+    }
+    EXPECT_EQ(as_text(received_), pings);
+    EXPECT_EQ(as_text(peer.received), pongs);
+    received_.clear();
   }
-  EXPECT_EQ(as_text(received_), "pingpingping");
-  EXPECT_EQ(as_text(peer.received), "pongpongpong");
+}
+
+TEST_F(Tls, KeyUpdatesWithoutDataEndBeyondTheLimit) {
+  for (const bool is_client : {true, false}) {
+    for (const int type : {SSL_KEY_UPDATE_REQUESTED, SSL_KEY_UPDATE_NOT_REQUESTED}) {
+      for (const bool in_one_piece : {true, false}) {
+        RawPeer& peer = connect(is_client);
+        out_.clear();
+        ByteVector updates;
+        for (int i = 0; i < 1000; ++i) {
+          peer.update_keys(type);
+          append(updates, peer.step({}));
+        }
+        ASSERT_EQ(updates.size(), 1000 * kKeyUpdateRecord);
+        Bytes rest(updates);
+        const size_t borne = limits::kTlsMessagesWithoutData * kKeyUpdateRecord;
+        ASSERT_TRUE(receive(rest.first(borne)).ok());
+        rest = rest.subspan(borne);
+        const Status s = receive(in_one_piece ? rest : rest.first(kKeyUpdateRecord));
+        EXPECT_EQ(s.status(), KITH_ERR_LIMIT) << s.error().to_string();
+        // OpenSSL answers one when the next comes, so the last that was taken has no answer, nor have those beyond.
+        EXPECT_EQ(out_.size(), type == SSL_KEY_UPDATE_REQUESTED ? borne : 0);
+      }
+    }
+  }
+}
+
+TEST_F(Tls, TicketsWithoutDataEndBeyondTheLimit) {
+  RawPeer& server = connect(/*is_client=*/true);
+  for (size_t i = 0; i <= limits::kTlsMessagesWithoutData; ++i) {
+    EXPECT_TRUE(receive({}).ok());
+    ASSERT_EQ(SSL_new_session_ticket(server.ssl()), 1);
+    ASSERT_EQ(SSL_do_handshake(server.ssl()), 1);
+    const Status s = receive(server.step({}));
+    EXPECT_EQ(s.status(), i < limits::kTlsMessagesWithoutData ? KITH_OK : KITH_ERR_LIMIT);
+  }
+}
+
+TEST_F(Tls, RecordsWithoutContentEndBeyondTheLimit) {
+  RawPeer& peer = connect(/*is_client=*/false);
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 32; ++i) ASSERT_TRUE(receive(peer.seal(SSL3_RT_APPLICATION_DATA, {})).ok());
+    if (round == 0) {
+      ASSERT_TRUE(receive(peer.seal(SSL3_RT_APPLICATION_DATA, as_bytes("x"))).ok());
+    }
+  }
+  EXPECT_EQ(as_text(received_), "x");
+  const Status s = receive(peer.seal(SSL3_RT_APPLICATION_DATA, {}));
+  EXPECT_EQ(s.status(), KITH_ERR_LIMIT) << s.error().to_string();
+}
+
+TEST_F(Tls, WarningsWithoutDataEndBeyondTheLimit) {
+  RawPeer& peer = connect(/*is_client=*/false);
+  const ByteVector canceled = {SSL3_AL_WARNING, SSL_AD_USER_CANCELLED};
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(receive(peer.seal(SSL3_RT_ALERT, canceled)).ok());
+  EXPECT_EQ(receive(peer.seal(SSL3_RT_ALERT, canceled)).status(), KITH_ERR_LIMIT);
 }
 
 TEST_F(Tls, SharesRecordsBetweenSmallPartsAndFillsThem) {

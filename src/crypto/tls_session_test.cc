@@ -326,6 +326,28 @@ TEST_F(Tls, TicketsWithoutDataEndBeyondTheLimit) {
   }
 }
 
+TEST_F(Tls, RequestsToRenegotiateWithoutDataEndBeyondTheLimit) {
+  RawPeer server(/*is_client=*/false);
+  SSL_CTX_set_max_proto_version(server.ctx(), TLS1_2_VERSION);  // which only the web may have
+  server.use(theirs_);
+  const TlsContext any = TlsContext::make_web_client_of_any().value();
+  TlsConfig config;
+  config.context = &any;
+  config.is_client = true;
+  config.server_name = "localhost";
+  session_.emplace();
+  ASSERT_TRUE(session_->start(config, out_).ok() && exchange(server).ok());
+  ASSERT_TRUE(session_->is_complete());
+  for (size_t i = 0; i <= limits::kTlsMessagesWithoutData; ++i) {
+    ASSERT_EQ(SSL_renegotiate(server.ssl()), 1);
+    ASSERT_EQ(SSL_do_handshake(server.ssl()), 1);
+    const Status s = receive(server.step({}));
+    EXPECT_EQ(s.status(), i < limits::kTlsMessagesWithoutData ? KITH_OK : KITH_ERR_LIMIT) << i;
+    EXPECT_FALSE(out_.empty());  // each is refused by an alert
+    out_.clear();
+  }
+}
+
 TEST_F(Tls, RecordsWithoutContentEndBeyondTheLimit) {
   RawPeer& peer = connect(/*is_client=*/false);
   for (int round = 0; round < 2; ++round) {

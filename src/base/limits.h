@@ -37,6 +37,9 @@ inline constexpr size_t kNoiseMuxerBytes = 256;           // the name of one
 inline constexpr size_t kNoiseCertHashes = 16;            // in that payload
 inline constexpr size_t kNoiseCertHashBytes = 128;        // one of them
 inline constexpr size_t kTlsCertificateMessageBytes = 8 * 1024;  // the certificate and its frame
+// Messages after the handshake, key updates above all, without data between. rustls bears 32 key
+// updates, Go 16 records of any kind. Of records without content OpenSSL itself bears 32.
+inline constexpr size_t kTlsMessagesWithoutData = 32;
 
 // websocket
 inline constexpr size_t kWebsocketHeadBytes = 8 * 1024;  // a request to upgrade, or its answer
@@ -98,6 +101,7 @@ inline constexpr Duration kInboundInterval = seconds(5);  // one more after each
 inline constexpr size_t kInboundIdleAddresses = 8192;     // remembered without a connection
 inline constexpr size_t kInboundPerPeer = 8;
 inline constexpr size_t kNegotiatingStreams = 256;      // inbound, per connection, no protocol yet
+inline constexpr size_t kWaitingBytes = 1024 * 1024;    // answers that the peer does not read
 inline constexpr Duration kTcpKeepAlive = seconds(30);  // silence, and then this many
 inline constexpr int kTcpProbes = 4;                    // unanswered probes, so often:
 inline constexpr Duration kTcpProbeInterval = seconds(10);  // the peer is gone

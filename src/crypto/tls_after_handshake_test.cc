@@ -125,7 +125,7 @@ TEST_F(TlsAfterHandshake, RefusesATicketOfMoreThanARecord) {
   RawPeer server(/*is_client=*/false);
   pad_tickets(server, 20'000);
   server.use(theirs_);
-  server.take_any_alpn();
+  server.select_alpn();
   start(/*is_client=*/true);
   const Status s = exchange(server);
   EXPECT_TRUE(session_->is_complete());

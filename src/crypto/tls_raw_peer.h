@@ -11,11 +11,9 @@
 #include "crypto/openssl.h"
 #include "crypto/tls_session.h"
 #include "crypto/x509.h"
+#include "tests/support/tls_peer.h"
 
 namespace kith::crypto {
-
-using SslCtxPtr = OpensslPtr<SSL_CTX, SSL_CTX_free>;
-using SslPtr = OpensslPtr<SSL, SSL_free>;
 
 inline constexpr std::string_view kAlpns[] = {"/yamux/1.0.0", "libp2p"};
 
@@ -35,71 +33,14 @@ struct Identity {
   SecretBytes pkcs8;
 };
 
-// RawPeer is plain OpenSSL over memory.
-class RawPeer {
- public:
-  explicit RawPeer(bool is_client) : ctx_(SSL_CTX_new(TLS_method())), is_client_(is_client) {
-    KITH_CHECK(ctx_);
-    SSL_CTX_set_security_level(ctx_.get(), 0);
-    if (!is_client) SSL_CTX_set_verify(ctx_.get(), SSL_VERIFY_PEER, accept_all);
-  }
-  SSL_CTX* ctx() { return ctx_.get(); }
-  SSL* ssl() {
-    if (!ssl_) {
-      ssl_.reset(SSL_new(ctx()));
-      SSL_set_bio(ssl_.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-      is_client_ ? SSL_set_connect_state(ssl_.get()) : SSL_set_accept_state(ssl_.get());
-    }
-    return ssl_.get();
-  }
-  void use(const Identity& id) {
-    KITH_CHECK(SSL_CTX_use_certificate_ASN1(ctx(), static_cast<int>(id.certificate.size()),
-                                            id.certificate.data()) == 1);
-    const unsigned char* data = id.pkcs8.data();
-    PkeyPtr key(d2i_AutoPrivateKey(nullptr, &data, static_cast<long>(id.pkcs8.size())));
-    KITH_CHECK(SSL_CTX_use_PrivateKey(ctx(), key.get()) == 1);
-  }
+struct RawPeer : test::TlsPeer {
+  using TlsPeer::TlsPeer;
+  void use(const Identity& id) { TlsPeer::use(id.certificate, id.pkcs8); }
   void add_to_chain(const Identity& id) {
     const unsigned char* data = id.certificate.data();
     X509* x509 = d2i_X509(nullptr, &data, static_cast<long>(id.certificate.size()));
     KITH_CHECK(SSL_CTX_add_extra_chain_cert(ctx(), x509) == 1);
   }
-  void offer(std::string_view alpn) {
-    ByteVector list = {static_cast<uint8_t>(alpn.size())};
-    append(list, alpn);
-    KITH_CHECK(SSL_CTX_set_alpn_protos(ctx(), list.data(), static_cast<unsigned>(list.size())) ==
-               0);
-  }
-  // take_any_alpn selects the first application protocol that the client offers.
-  void take_any_alpn() {
-    const auto take = [](SSL*, const unsigned char** out, unsigned char* size,
-                         const unsigned char* in, unsigned, void*) {
-      *out = in + 1;
-      *size = in[0];
-      return SSL_TLSEXT_ERR_OK;
-    };
-    SSL_CTX_set_alpn_select_cb(ctx(), take, nullptr);
-  }
-  // step takes what came, and returns what this side sends then.
-  ByteVector step(Bytes in) {
-    ERR_clear_error();
-    BIO_write(SSL_get_rbio(ssl()), in.data(), static_cast<int>(in.size()));
-    if (!SSL_is_init_finished(ssl())) SSL_do_handshake(ssl());
-    uint8_t buf[4096];
-    for (int n; SSL_is_init_finished(ssl()) && (n = SSL_read(ssl(), buf, sizeof buf)) > 0;) {
-      append(received, Bytes(buf, static_cast<size_t>(n)));
-    }
-    ByteVector out(BIO_ctrl_pending(SSL_get_wbio(ssl())));
-    BIO_read(SSL_get_wbio(ssl()), out.data(), static_cast<int>(out.size()));
-    return out;
-  }
-  ByteVector received;
-
- private:
-  static int accept_all(int, X509_STORE_CTX*) { return 1; }
-  SslCtxPtr ctx_;
-  SslPtr ssl_;
-  bool is_client_;
 };
 
 class Tls : public testing::Test {
@@ -123,10 +64,23 @@ class Tls : public testing::Test {
   // meet has our end shake hands with `peer`, which is made ready for it.
   void meet(RawPeer& peer, bool peer_is_client) {
     peer.use(theirs_);
-    peer_is_client ? peer.offer("libp2p") : peer.take_any_alpn();
+    peer_is_client ? peer.offer("libp2p") : peer.select_alpn();
     start(!peer_is_client);
     const Status s = exchange(peer);
     ASSERT_TRUE(s.ok() && session_->is_complete()) << s.error().to_string();
+  }
+  // connect makes both ends, the raw peer's with what it needs to send anything, and their handshake.
+  RawPeer& connect(bool is_client) {
+    RawPeer& peer = peer_.emplace(!is_client);
+    peer.prepare_to_seal();
+    meet(peer, !is_client);
+    return peer;
+  }
+  // receive takes what a peer sent, in one piece.
+  Status receive(Bytes bytes) {
+    auto keep = [this](MutableBytes text) { append(received_, text); };
+    return session_->receive(
+        bytes, keep, [](void*) { return Status(); }, nullptr, out_);
   }
   // exchange runs both until neither has anything to say. Returns our status.
   Status exchange(RawPeer& peer) {
@@ -151,6 +105,7 @@ class Tls : public testing::Test {
   const Identity ours_, theirs_;
   const TlsContext context_ = TlsContext::make(ours_.certificate, ours_.pkcs8).value();
   std::optional<TlsSession> session_;
+  std::optional<RawPeer> peer_;
   OutputBytes out_;
   ByteVector received_;
   std::vector<ByteVector> verified_;

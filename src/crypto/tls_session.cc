@@ -54,6 +54,9 @@ kith_status status_of(int reason, bool is_complete) {
       return KITH_ERR_BAD_CERTIFICATE;
     case SSL_R_EXCESSIVE_MESSAGE_SIZE:
       return KITH_ERR_MESSAGE_TOO_LARGE;
+    case SSL_R_RECORD_TOO_SMALL:  // that was the 33rd in a row without content
+    case SSL_R_TOO_MANY_WARN_ALERTS:
+      return KITH_ERR_LIMIT;
     default:
       // A listener refuses a dialer's certificate when the dialer's handshake is over already.
       return is_complete && reason < kAlertOffset ? KITH_ERR_MALFORMED : KITH_ERR_HANDSHAKE;
@@ -71,6 +74,7 @@ struct TlsSession::Callbacks {
   static int bio_read(BIO* bio, char* out, size_t size, size_t* num_read) {
     Bytes& in = of(bio).in_;
     BIO_clear_retry_flags(bio);
+    if (of(bio).refusal_) return 0;
     if (in.empty()) {
       BIO_set_retry_read(bio);
       return 0;
@@ -97,6 +101,23 @@ struct TlsSession::Callbacks {
       return m;
     }();
     return method;
+  }
+
+  // Counts the peer's messages after the handshake. OpenSSL calls it at each step of the machine that
+  // handles them, and never for data; the step behind a message is in the state named after it.
+  static void on_step(const SSL* ssl, int where, int) {
+    TlsSession& session = of(ssl);
+    if (!session.is_complete_ || (where & SSL_CB_LOOP) == 0) return;
+    switch (SSL_get_state(ssl)) {
+      case TLS_ST_OK:
+      case TLS_ST_CW_KEY_UPDATE:  // our answers
+      case TLS_ST_SW_KEY_UPDATE:
+        return;
+      default:
+        break;
+    }
+    if (++session.num_messages_ <= limits::kTlsMessagesWithoutData || session.refusal_) return;
+    session.refusal_ = Error(KITH_ERR_LIMIT, kWhere, "too many key updates, and no data between");
   }
 
   // Refuses a client without ALPN: OpenSSL itself would go on without, and select_alpn not be
@@ -191,6 +212,7 @@ bool TlsContext::set_common(SSL_CTX* ctx) {
   SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS | kReleaseHandshake);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(ctx, TlsSession::Callbacks::select_alpn, nullptr);
+  SSL_CTX_set_info_callback(ctx, TlsSession::Callbacks::on_step);
   return true;
 }
 
@@ -314,6 +336,7 @@ Status TlsSession::read(BytesSink plaintext) {
     size_t size = 0;
     const int done = SSL_read_ex(ssl_.get(), record.data(), record.size(), &size);
     if (done == 1) {
+      num_messages_ = 0;
       plaintext(MutableBytes(record).first(size));
       continue;
     }

@@ -90,7 +90,8 @@ class TlsSession {
   // KITH_ERR_BAD_CERTIFICATE when the peer sent none or several, or one that is not good enough for the
   // web, KITH_ERR_ALPN_MISMATCH,
   // KITH_ERR_MESSAGE_TOO_LARGE, KITH_ERR_HANDSHAKE; after the handshake KITH_ERR_MALFORMED for a
-  // record that does not decrypt or does not belong there, KITH_ERR_HANDSHAKE for an alert.
+  // record that does not decrypt or does not belong there, KITH_ERR_LIMIT for too much that is no
+  // data (limits::kTlsMessagesWithoutData), KITH_ERR_HANDSHAKE for an alert.
   Status receive(Bytes in, BytesSink plaintext, Status (*on_complete)(void* ctx), void* ctx,
                  OutputBytes& out);
 
@@ -129,6 +130,7 @@ class TlsSession {
   std::unique_ptr<ssl_st, Free> ssl_;
   std::string_view alpn_;
   std::optional<Error> refusal_;  // why our callbacks refused the peer
+  size_t num_messages_ = 0;       // of the peer's after the handshake, since the last data
   // Only during a call: what OpenSSL reads from and writes to.
   Bytes in_;
   OutputBytes* out_ = nullptr;

@@ -157,6 +157,110 @@ TEST_F(Tls, IgnoresTheServerName) {
   EXPECT_TRUE(exchange(peer).ok() && session_->is_complete());
 }
 
+constexpr size_t kKeyUpdateRecord = 5 + 5 + 1 + 16;
+
+TEST_F(Tls, KeyUpdatesBetweenDataGoOnForever) {
+  for (const bool is_client : {true, false}) {
+    RawPeer& peer = connect(is_client);
+    const Bytes reply = as_bytes("pong");
+    std::string pings, pongs;
+    for (size_t i = 0; i < 200; ++i) {
+      // Now and then as many as may be, and of those that want an answer all or none.
+      const size_t count = i % 20 == 0 ? limits::kTlsMessagesWithoutData : 1;
+      for (size_t k = 0; k < count; ++k) {
+        peer.update_keys(i % 3 == 0 ? SSL_KEY_UPDATE_NOT_REQUESTED : SSL_KEY_UPDATE_REQUESTED);
+      }
+      peer.write("ping");
+      pings += "ping";
+      ASSERT_TRUE(exchange(peer).ok()) << i;
+      ASSERT_TRUE(session_->encrypt({&reply, 1}, out_).ok());
+      pongs += "pong";
+      ASSERT_TRUE(exchange(peer).ok()) << i;
+    }
+    EXPECT_EQ(as_text(received_), pings);
+    EXPECT_EQ(as_text(peer.received), pongs);
+    received_.clear();
+  }
+}
+
+TEST_F(Tls, KeyUpdatesWithoutDataEndBeyondTheLimit) {
+  for (const bool is_client : {true, false}) {
+    for (const int type : {SSL_KEY_UPDATE_REQUESTED, SSL_KEY_UPDATE_NOT_REQUESTED}) {
+      for (const bool in_one_piece : {true, false}) {
+        RawPeer& peer = connect(is_client);
+        out_.clear();
+        ByteVector updates;
+        for (int i = 0; i < 1000; ++i) {
+          peer.update_keys(type);
+          append(updates, peer.step({}));
+        }
+        ASSERT_EQ(updates.size(), 1000 * kKeyUpdateRecord);
+        Bytes rest(updates);
+        const size_t borne = limits::kTlsMessagesWithoutData * kKeyUpdateRecord;
+        ASSERT_TRUE(receive(rest.first(borne)).ok());
+        rest = rest.subspan(borne);
+        const Status s = receive(in_one_piece ? rest : rest.first(kKeyUpdateRecord));
+        EXPECT_EQ(s.status(), KITH_ERR_LIMIT) << s.error().to_string();
+        // OpenSSL answers one when the next comes, so the last that was taken has no answer, nor have those beyond.
+        EXPECT_EQ(out_.size(), type == SSL_KEY_UPDATE_REQUESTED ? borne : 0);
+      }
+    }
+  }
+}
+
+TEST_F(Tls, TicketsWithoutDataEndBeyondTheLimit) {
+  RawPeer& server = connect(/*is_client=*/true);
+  for (size_t i = 0; i <= limits::kTlsMessagesWithoutData; ++i) {
+    EXPECT_TRUE(receive({}).ok());
+    ASSERT_EQ(SSL_new_session_ticket(server.ssl()), 1);
+    ASSERT_EQ(SSL_do_handshake(server.ssl()), 1);
+    const Status s = receive(server.step({}));
+    EXPECT_EQ(s.status(), i < limits::kTlsMessagesWithoutData ? KITH_OK : KITH_ERR_LIMIT);
+  }
+}
+
+TEST_F(Tls, RequestsToRenegotiateWithoutDataEndBeyondTheLimit) {
+  RawPeer server(/*is_client=*/false);
+  SSL_CTX_set_max_proto_version(server.ctx(), TLS1_2_VERSION);  // which only the web may have
+  server.use(theirs_);
+  const TlsContext any = TlsContext::make_web_client_of_any().value();
+  TlsConfig config;
+  config.context = &any;
+  config.is_client = true;
+  config.server_name = "localhost";
+  session_.emplace();
+  ASSERT_TRUE(session_->start(config, out_).ok() && exchange(server).ok());
+  ASSERT_TRUE(session_->is_complete());
+  for (size_t i = 0; i <= limits::kTlsMessagesWithoutData; ++i) {
+    ASSERT_EQ(SSL_renegotiate(server.ssl()), 1);
+    ASSERT_EQ(SSL_do_handshake(server.ssl()), 1);
+    const Status s = receive(server.step({}));
+    EXPECT_EQ(s.status(), i < limits::kTlsMessagesWithoutData ? KITH_OK : KITH_ERR_LIMIT) << i;
+    EXPECT_FALSE(out_.empty());  // each is refused by an alert
+    out_.clear();
+  }
+}
+
+TEST_F(Tls, RecordsWithoutContentEndBeyondTheLimit) {
+  RawPeer& peer = connect(/*is_client=*/false);
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 32; ++i) ASSERT_TRUE(receive(peer.seal(SSL3_RT_APPLICATION_DATA, {})).ok());
+    if (round == 0) {
+      ASSERT_TRUE(receive(peer.seal(SSL3_RT_APPLICATION_DATA, as_bytes("x"))).ok());
+    }
+  }
+  EXPECT_EQ(as_text(received_), "x");
+  const Status s = receive(peer.seal(SSL3_RT_APPLICATION_DATA, {}));
+  EXPECT_EQ(s.status(), KITH_ERR_LIMIT) << s.error().to_string();
+}
+
+TEST_F(Tls, WarningsWithoutDataEndBeyondTheLimit) {
+  RawPeer& peer = connect(/*is_client=*/false);
+  const ByteVector canceled = {SSL3_AL_WARNING, SSL_AD_USER_CANCELLED};
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(receive(peer.seal(SSL3_RT_ALERT, canceled)).ok());
+  EXPECT_EQ(receive(peer.seal(SSL3_RT_ALERT, canceled)).status(), KITH_ERR_LIMIT);
+}
+
 TEST_F(Tls, SharesRecordsBetweenSmallPartsAndFillsThem) {
   RawPeer peer(/*is_client=*/true);
   peer.use(theirs_);

@@ -1,11 +1,10 @@
 // Scenarios of the upgrade over TCP: multistream, Noise and TLS handshakes that are wrong, slow or never finished.
 // Spec: libp2p/specs connections/README.md, noise/README.md, tls/tls.md.
-#include <openssl/ssl.h>
-
 #include <algorithm>
 #include <thread>
 
 #include "tests/attacker/report.h"
+#include "tests/attacker/tls.h"
 #include "tests/attacker/yamux.h"
 
 namespace kith::attacker {
@@ -130,28 +129,54 @@ Verdict attack_tls(Run& run) {
   if (!socket.is_open() || !agree(socket, "/tls/1.0.0", rest, run.after(5))) {
     return trouble("the node does not speak TLS");
   }
-  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
-  SSL* ssl = SSL_new(context);
-  static constexpr uint8_t kAlpn[] = "\x06libp2p";
-  SSL_set_alpn_protos(ssl, kAlpn, sizeof kAlpn - 1);
-  SSL_set_fd(ssl, socket.fd());
-  SSL_set_connect_state(ssl);
-  uint8_t byte = 0;
-  bool is_served = false, is_refused = false;
-  const auto deadline = run.wait_deadline();
-  while (!is_served && !is_refused && Clock::now() < deadline) {
-    const int n = SSL_read(ssl, &byte, 1);
-    const int error = n > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl, n);
-    is_served = n > 0;
-    is_refused =
-        error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL || error == SSL_ERROR_ZERO_RETURN;
-    if (!is_served && !is_refused) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  TlsChannel channel(socket, TlsChannel::Kind::kLibp2p);
+  const bool is_served =
+      channel.handshake(run.after(5)) && channel.receive(rest, run.wait_deadline());
+  const bool is_refused = !is_served && socket.has_hung_up(run.after(5));
   Line("reaction").flag("served", is_served).flag("refused", is_refused).print();
-  SSL_free(ssl);
-  SSL_CTX_free(context);
   if (is_served) return wrong("the node serves a client without a certificate");
   return is_refused ? right("the node refused") : wrong("the node kept the connection");
+}
+
+// COUNT requests to update keys, and nothing else, at most --max on one connection: behind a good handshake and the muxer's
+// name, or, with --web, behind the handshake of the web. The node must end each of these connections.
+Verdict attack_key_updates(Run& run) {
+  const uint64_t count = run.options.number("count", 300'000);
+  const uint64_t most = run.options.number("max", 20'000);
+  const bool is_web = run.options.number("web", 0) != 0;
+  uint64_t sent = 0, connections = 0, borne = 0;
+  while (sent < count && Clock::now() < run.limit()) {
+    TcpSocket socket(run.options.host, run.options.port);
+    Bytes rest;
+    const auto deadline = run.after(10);
+    if (!socket.is_open() || (!is_web && !agree(socket, "/tls/1.0.0", rest, deadline))) {
+      return trouble("the node takes no connection any more");
+    }
+    TlsChannel channel(socket, is_web ? TlsChannel::Kind::kWeb : TlsChannel::Kind::kLibp2p,
+                       is_web ? nullptr : &run.host_key());
+    if (!channel.handshake(deadline) ||
+        (!is_web && !agree(channel, "/yamux/1.0.0", rest, deadline))) {
+      return trouble("the handshake fails");
+    }
+    ++connections;
+    uint64_t on_this = 0;
+    while (!socket.has_hung_up() && on_this < most) {
+      Bytes block;
+      for (int i = 0; i < 100; ++i) channel.append_key_update(block);
+      socket.send(block, run.after(5));
+      on_this += 100;
+    }
+    sent += on_this;
+    if (!socket.has_hung_up(run.after(5))) ++borne;
+  }
+  Line("reaction")
+      .number("sent", sent)
+      .number("connections", connections)
+      .number("borne", borne)
+      .seconds("seconds", run.elapsed())
+      .print();
+  if (sent < count) return trouble("the flood was not over in time");
+  return borne == 0 ? right("the node ended the connections") : wrong("the node bore a flood");
 }
 
 }  // namespace
@@ -179,6 +204,10 @@ void add_tcp_scenarios(std::vector<Scenario>& out) {
   out.push_back(
       {"noise-bad-frame", "a frame that does not decrypt, then good ones", attack_bad_frame});
   out.push_back({"tls-no-certificate", "TLS client without a certificate, over TCP", attack_tls});
+  out.push_back(
+      {"tls-key-updates",
+       "COUNT (300000) updates of keys and no data, --max on one connection; --web 1: to /wss",
+       attack_key_updates});
 }
 
 }  // namespace kith::attacker

@@ -29,6 +29,7 @@ constexpr Key kKeys[] = {
     {"count", "the same as COUNT"},
     {"when", "start, acked or mix: when reset-churn resets a stream (mix)"},
     {"max", "the most that the node may allow: see the scenarios"},
+    {"web", "1 attacks TLS of the web, which /wss is in"},
     {"length", "announced line length, for multistream-endless-line (1024)"},
     {"interval-ms", "time between two pieces, for the trickling scenarios"},
     {"messages", "messages of identify-many (10)"},

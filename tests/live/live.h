@@ -22,9 +22,12 @@ class Live : public testing::Test {
       : listens_(std::move(address)) {}
   // What is to be set for the node before it starts.
   host::HostConfig config_;
+  std::vector<std::string> also_listens_;
 
   void SetUp() override {
-    node_ = TestNode::create(std::move(config_), {listens_});
+    std::vector<std::string> listens = also_listens_;
+    listens.insert(listens.begin(), listens_);
+    node_ = TestNode::create(std::move(config_), listens);
     ASSERT_TRUE(node_);
     honest_ = TestNode::create({}, {listens_}, &node_->runtime());
     ASSERT_TRUE(honest_);
@@ -41,7 +44,8 @@ class Live : public testing::Test {
     EXPECT_EQ(late->echo(*c, 1000), "");
   }
 
-  std::string port() const {
+  // The one that is attacked.
+  virtual std::string port() const {
     const wire::Multiaddr a = node_->host().swarm().listen_addresses()[0];
     const auto udp = a.find(wire::proto::kUdp);
     return (udp ? udp : a.find(wire::proto::kTcp))->value_text();

@@ -1,7 +1,9 @@
-// A live node under attack over TCP: the upgrade, Noise, TLS and yamux.
+// A live node under attack over TCP: the upgrade, Noise, TLS, yamux, and TLS of the web.
 #include <cstdio>
+#include <ctime>
 
 #include "tests/live/live.h"
+#include "tests/support/web_certificate.h"
 
 namespace kith::test {
 namespace {
@@ -77,6 +79,37 @@ TEST_F(LiveTcp, AKeyOfSmallOrderIsRefused) {
 }
 
 TEST_F(LiveTcp, NothingIsTakenAfterABadNoiseFrame) { EXPECT_EQ(attack({"noise-bad-frame"}), 0); }
+
+TEST_F(LiveTcp, KeyUpdatesWithoutDataEndTheConnectionAndCostNoMemory) {
+  EXPECT_LT(growth_by({"tls-key-updates", "5000"}, {"tls-key-updates", "100000"}), 4 * kMiB);
+  node_->run_until([&] { return mentions({node_->last_disconnect}, "LIMIT"); }, seconds(15));
+  EXPECT_TRUE(mentions({node_->last_disconnect}, "LIMIT")) << node_->last_disconnect;
+}
+
+#if KITH_WEBSOCKET
+class LiveWss : public LiveTcp {
+ protected:
+  LiveWss() {
+    const WebCertificate c = make_web_certificate(std::time(nullptr));
+    config_.websocket = {c.certificate_pem, c.private_key_pem, "", false};
+    also_listens_ = {"/ip4/127.0.0.1/tcp/0/tls/ws"};
+  }
+  std::string port() const override {
+    for (const wire::Multiaddr& a : node_->host().swarm().listen_addresses()) {
+      if (a.has(wire::proto::kWs)) return a.find(wire::proto::kTcp)->value_text();
+    }
+    return "none";
+  }
+};
+
+TEST_F(LiveWss, KeyUpdatesWithoutDataEndTheConnectionAndCostNoMemory) {
+  const auto flood = [](const char* count) {
+    return std::vector<std::string>{"tls-key-updates", count, "--web", "1"};
+  };
+  EXPECT_LT(growth_by(flood("5000"), flood("100000")), 4 * kMiB);
+  expect_inbound_failure("LIMIT");
+}
+#endif
 
 // Yamux.
 

@@ -12,8 +12,6 @@ namespace {
 constexpr size_t kSendBytes = 128 * 1024;
 // What one connection sends in one turn of the loop, so that others are not kept waiting.
 constexpr size_t kTurnBytes = 512 * 1024;
-// Waiting in the pipe although nothing more is put there: a peer makes us answer and does not read.
-constexpr size_t kMaxWaiting = 1024 * 1024;
 
 uint32_t go_away_code(uint64_t code) {
   return static_cast<uint32_t>(std::min<uint64_t>(code, UINT32_MAX));
@@ -113,7 +111,7 @@ void MuxedConnection<Session, Muxer>::finish() {
     upgrader_.pools().streams.destroy(stream);
   }
   if (handler_) handler_->on_closed(*this, end_);
-  if (!pipe_ended_) pipe_.release()->finish();
+  if (!pipe_broke_) pipe_.release()->finish();
   upgrader_.remove(this);
 }
 
@@ -128,9 +126,7 @@ void MuxedConnection<Session, Muxer>::on_pipe_data(MutableBytes bytes, const Buf
   if (session_->state() != Session::State::kOpen) {
     return end(Error(KITH_ERR_CLOSED, "connection", "closed by the peer"));
   }
-  if (pipe_->waiting() > kMaxWaiting) {
-    return end(Error(KITH_ERR_LIMIT, "connection", "the peer does not read the answers it causes"));
-  }
+  if (s = pipe_->check_waiting(); !s.ok()) return end(s.error());
   set_timer();
   check_idle_end();
 }
@@ -151,7 +147,8 @@ void MuxedConnection<Session, Muxer>::on_plaintext(MutableBytes piece, const Buf
 template <typename Session, typename Muxer>
 void MuxedConnection<Session, Muxer>::on_pipe_end(const Error& error) {
   pipe_ended_ = true;
-  if (error.status() != KITH_OK) return end(error);
+  pipe_broke_ = error.status() != KITH_OK;
+  if (pipe_broke_) return end(error);
   const Status s = session_->end_of_input();
   if (muxer_.going_away() || (s.ok() && muxer_.may_end_here())) {
     return end(Error(KITH_ERR_CLOSED, "connection", "closed by the peer"));

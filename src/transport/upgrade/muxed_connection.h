@@ -81,6 +81,7 @@ class MuxedConnection final : public UpgradedConnection, PipeHandler, muxer::Ses
   const Direction direction_;
   bool is_open_ = true;
   bool pipe_ended_ = false;
+  bool pipe_broke_ = false;  // and nothing that waits in it can be sent
 };
 
 extern template class MuxedConnection<noise::Session, yamux::Session>;

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "base/limits.h"
 #include "base/output_bytes.h"
 #include "base/result.h"
 #include "wire/multiaddr.h"
@@ -46,6 +47,13 @@ class Pipe {
 
   virtual wire::Multiaddr local_address() const = 0;
   virtual wire::Multiaddr remote_address() const = 0;
+
+  // For whoever answers what arrives, and is not asked whether there is room: KITH_ERR_LIMIT when a peer makes us answer
+  // and does not read.
+  Status check_waiting() const {
+    if (waiting() <= limits::kWaitingBytes) return {};
+    return Error(KITH_ERR_LIMIT, "connection", "the peer does not read the answers it causes");
+  }
 
  protected:
   PipeHandler* handler_ = nullptr;

@@ -93,6 +93,7 @@ class Upgrade::SecureChannel {
     s = session_.receive(upgrade_.input_, plaintext, raw_.output());
     upgrade_.input_.clear();
     raw_.flush();
+    if (s.ok()) s = upgrade_.pipe_->check_waiting();
     co_return s;
   }
 

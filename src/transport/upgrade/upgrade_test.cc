@@ -8,6 +8,7 @@
 #include "protocol/tls/certificate.h"
 #include "runtime/sim_loop.h"
 #include "tests/support/sim_pipe.h"
+#include "transport/upgrade/pipe_layer.h"
 #include "transport/upgrade/upgrader.h"
 
 namespace kith::transport::upgrade {
@@ -77,6 +78,23 @@ struct Client final : StreamHandler {
   int num_closed = 0;
 };
 
+// A pipe in which so many bytes more wait, as if the peer read nothing.
+class UnreadPipe final : public PipeLayer {
+ public:
+  UnreadPipe(std::unique_ptr<Pipe> below, const size_t& more)
+      : PipeLayer(std::move(below)), more_(more) {}
+  bool is_open() const override { return below_->is_open(); }
+  void send(OutputBytes& bytes) override { below_->send(bytes); }
+  size_t waiting() const override { return below_->waiting() + more_; }
+
+ private:
+  void on_pipe_open() override { handler_->on_pipe_open(); }
+  void on_pipe_data(MutableBytes bytes, const Buffer& backing) override {
+    handler_->on_pipe_data(bytes, backing);
+  }
+  const size_t& more_;
+};
+
 struct Ends {
   Security security;
   Muxer muxer;
@@ -130,7 +148,9 @@ class UpgradeTest : public testing::Test {
     if (near_budget_) a->faults.break_at = *near_budget_;
     if (far_budget_) b->faults.break_at = *far_budget_;
     dial_ = near.upgrader->dial(std::move(a), {expected}, &near);
-    far.upgrader->accept(std::move(b), admit(far), nullptr, &far);
+    std::unique_ptr<Pipe> far_end = std::move(b);
+    if (far_unread_ != 0) far_end = std::make_unique<UnreadPipe>(std::move(far_end), far_unread_);
+    far.upgrader->accept(std::move(far_end), admit(far), nullptr, &far);
   }
   // Joins the two by a pipe that both dialed.
   void join_dialers(Node& near, const DialOptions& near_options, Node& far,
@@ -148,6 +168,7 @@ class UpgradeTest : public testing::Test {
   runtime::SimLoop loop_;
   Duration latency_ = milliseconds(10);
   std::optional<size_t> near_budget_, far_budget_;
+  size_t far_unread_ = 0;  // what waits at the far end
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<Dial> dial_;
   std::unique_ptr<Dial> far_dial_;
@@ -350,6 +371,29 @@ TEST_F(UpgradeTest, BytesThatAreNoLibp2pAreRefused) {
     peer.send(out);
     ASSERT_TRUE(loop_.run_until([&] { return node.num_outcomes == 1; })) << text;
     EXPECT_NE(node.failure.status(), KITH_OK);
+  }
+}
+
+TEST_F(UpgradeTest, APeerThatDoesNotReadWhatItCausesIsLeftAtTheLimit) {
+  for (const Security security : {Security::kNoise, Security::kTls}) {
+    for (const bool is_open : {false, true}) {
+      Node& near = make_node(config_of({security, Muxer::kYamux, true}));
+      Node& far = make_node(config_of({security, Muxer::kYamux, true}));
+      far_unread_ = limits::kWaitingBytes + (is_open ? 0 : 1);
+      join(near, far, far.id);
+      ASSERT_TRUE(loop_.run_until([&] { return far.num_outcomes == 1; }));
+      EXPECT_EQ(far.connection != nullptr, is_open);
+      if (is_open) {
+        ASSERT_TRUE(loop_.run_until([&] { return near.num_outcomes == 1; }));
+        ++far_unread_;
+        Client client;
+        Stream* stream = near.connection->open_stream(&client).value();
+        ASSERT_TRUE(stream->write(Buffer::take(ByteVector(1))).ok());
+        ASSERT_TRUE(loop_.run_until([&] { return !far.connection && client.num_closed == 1; }));
+      }
+      const Error& e = is_open ? far.end : far.failure;
+      EXPECT_EQ(e.status(), KITH_ERR_LIMIT) << e.to_string();
+    }
   }
 }
 

@@ -29,7 +29,10 @@ void TlsPipe::send_hello() {
 void TlsPipe::send(OutputBytes& bytes) {
   if (is_open()) {
     const Bytes plaintext = bytes.bytes();
-    has_failed_ = !tls_.encrypt({&plaintext, 1}, output_).ok();
+    if (const Status s = tls_.encrypt({&plaintext, 1}, output_); !s.ok()) {
+      failure_ = s.error();
+      tell_failure_.schedule();
+    }
   }
   bytes.clear();
   flush();
@@ -41,7 +44,7 @@ void TlsPipe::say_goodbye() {
 }
 
 void TlsPipe::on_pipe_data(MutableBytes bytes, const Buffer&) {
-  if (has_ended_) return;
+  if (has_ended_ || failure_) return;
   const Busy busy(*this);
   auto deliver = [this](MutableBytes piece) {
     if (!handler_) return;
@@ -50,10 +53,11 @@ void TlsPipe::on_pipe_data(MutableBytes bytes, const Buffer&) {
     std::memcpy(copy, piece.data(), piece.size());
     handler_->on_pipe_data({copy, piece.size()}, backing);
   };
-  const Status s = tls_.receive(bytes, deliver, on_complete, this, output_);
+  Status s = tls_.receive(bytes, deliver, on_complete, this, output_);
   flush();
+  if (s.ok()) s = below_->check_waiting();
   if (!s.ok()) {
-    has_failed_ = true;
+    failure_ = s.error();
     deliver_end(s.error());
   } else if (tls_.peer_closed()) {
     deliver_end(Error(KITH_OK, "tls"));

@@ -2,24 +2,29 @@
 // Spec: RFC 8446; libp2p/specs websockets/README.md.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "crypto/tls_session.h"
+#include "runtime/loop.h"
 #include "transport/upgrade/pipe_layer.h"
 
 namespace kith::transport::websocket {
 
 class TlsPipe final : public upgrade::PipeLayer {
  public:
-  // `pool` gives memory for what arrives, `output` is for the bytes of one call and shared. Both outlive the pipe.
-  TlsPipe(std::unique_ptr<upgrade::Pipe> below, BufferPool& pool, OutputBytes& output)
-      : PipeLayer(std::move(below)), pool_(pool), output_(output) {}
+  // `output` is for the bytes of one call and shared. Both it and `loop` outlive the pipe.
+  TlsPipe(std::unique_ptr<upgrade::Pipe> below, runtime::Loop& loop, OutputBytes& output)
+      : PipeLayer(std::move(below)),
+        pool_(loop.buffers()),
+        output_(output),
+        tell_failure_(runtime::Deferred::of<&TlsPipe::deliver_failure>(loop, this)) {}
 
   // Begins, once, with a context of the web: as a client of the server that has `server_name`, at `now_unix_s`; or, with
   // an empty one, as a server. KITH_ERR_INVALID_ARGUMENT for a name that none can have.
   Status start(const crypto::TlsContext& context, std::string_view server_name, int64_t now_unix_s);
 
-  bool is_open() const override { return tls_.is_complete() && !has_failed_ && below_->is_open(); }
+  bool is_open() const override { return tls_.is_complete() && !failure_ && below_->is_open(); }
   void send(OutputBytes& bytes) override;
 
  private:
@@ -29,6 +34,7 @@ class TlsPipe final : public upgrade::PipeLayer {
   void on_pipe_end(const Error& error) override { deliver_end(error); }
   static Status on_complete(void* self);
   void send_hello();
+  void deliver_failure() { deliver_end(*failure_); }
   void deliver_end(const Error& error);
   void flush() {
     if (!output_.empty()) below_->send(output_);
@@ -38,8 +44,9 @@ class TlsPipe final : public upgrade::PipeLayer {
   OutputBytes& output_;
   OutputBytes hello_;  // until the pipe below is open
   crypto::TlsSession tls_;
+  std::optional<Error> failure_;    // of TLS; final
+  runtime::Deferred tell_failure_;  // when no callback was under way
   bool has_ended_ = false;
-  bool has_failed_ = false;
 };
 
 }  // namespace kith::transport::websocket

@@ -137,7 +137,7 @@ Result<std::unique_ptr<upgrade::Pipe>> WebsocketTransport::wrap_in_tls(
                                  ? crypto::TlsContext::make_web_client_of_any()
                                  : crypto::TlsContext::make_web_client(config_.roots_pem));
   }
-  auto pipe = std::make_unique<TlsPipe>(std::move(socket), loop().buffers(), records_);
+  auto pipe = std::make_unique<TlsPipe>(std::move(socket), loop(), records_);
   KITH_TRY(pipe->start(server_name.empty() ? *tls_server_ : *tls_client_, server_name,
                        loop().unix_seconds()));
   return std::unique_ptr<upgrade::Pipe>(std::move(pipe));

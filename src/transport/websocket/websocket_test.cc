@@ -8,7 +8,6 @@
 
 #include "protocol/tls/certificate.h"
 #include "tests/support/web_certificate.h"
-#include "transport/websocket/pipe.h"
 #include "transport/websocket/transport.h"
 
 namespace kith::transport::websocket {
@@ -270,53 +269,6 @@ TEST_F(Websocket, TcpWithoutWebSocketIsNoServer) {
   EXPECT_FALSE(reaches(secure_dialer, at("/ip4/127.0.0.1/tcp/" + port + "/wss")));
   EXPECT_EQ(secure_dialer.failures[0].status(), KITH_ERR_HANDSHAKE)
       << secure_dialer.failures[0].to_string();
-}
-
-// A pipe in memory that shows what is sent and takes only as much as it is told to.
-class FakePipe final : public upgrade::Pipe {
- public:
-  bool is_open() const override { return true; }
-  void send(OutputBytes& bytes) override {
-    append(sent, bytes.bytes());
-    bytes.clear();
-  }
-  size_t waiting() const override { return num_waiting; }
-  void finish() override { delete this; }
-  wire::Multiaddr local_address() const override { return {}; }
-  wire::Multiaddr remote_address() const override { return {}; }
-  upgrade::PipeHandler& handler() { return *handler_; }
-
-  ByteVector sent;
-  size_t num_waiting = 0;
-};
-
-TEST(WebsocketPipe, AnswersOnePingWhenThePeerReadsAgain) {
-  BufferPool pool;
-  OutputBytes output;
-  auto fake = std::make_unique<FakePipe>();
-  FakePipe& below = *fake;
-  const auto zeros = [](MutableBytes out) { std::fill(out.begin(), out.end(), uint8_t{0}); };
-  WebsocketPipe pipe(std::move(fake), "", zeros, {}, output);
-  const auto receive = [&](Bytes bytes) {
-    uint8_t* to = nullptr;
-    const Buffer b = pool.allocate(bytes.size(), &to);
-    std::copy(bytes.begin(), bytes.end(), to);
-    below.handler().on_pipe_data({to, bytes.size()}, b);
-  };
-  receive(
-      as_bytes("GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"));
-  EXPECT_TRUE(pipe.is_open());
-  below.sent.clear();
-  receive(*from_hex("89810000000031"));
-  EXPECT_EQ(to_hex(below.sent), "8a0131");
-  below.num_waiting = 1;
-  below.sent.clear();
-  for (int i = 0; i < 1000; ++i) receive(*from_hex("89810000000032"));
-  EXPECT_TRUE(below.sent.empty());
-  below.num_waiting = 0;
-  below.handler().on_pipe_writable();
-  EXPECT_EQ(to_hex(below.sent), "8a0132");
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ struct TlsSession::Callbacks {
   static int bio_read(BIO* bio, char* out, size_t size, size_t* num_read) {
     Bytes& in = of(bio).in_;
     BIO_clear_retry_flags(bio);
-    if (of(bio).refusal_) return 0;
+    if (of(bio).refusal_) return 0;  // nothing more is taken
     if (in.empty()) {
       BIO_set_retry_read(bio);
       return 0;
@@ -117,7 +117,8 @@ struct TlsSession::Callbacks {
         break;
     }
     if (++session.num_messages_ <= limits::kTlsMessagesWithoutData || session.refusal_) return;
-    session.refusal_ = Error(KITH_ERR_LIMIT, kWhere, "too many key updates, and no data between");
+    session.refusal_ =
+        Error(KITH_ERR_LIMIT, kWhere, "too many key updates and the like, and no data between");
   }
 
   // Refuses a client without ALPN: OpenSSL itself would go on without, and select_alpn not be

@@ -130,7 +130,6 @@ class TlsSession {
   std::unique_ptr<ssl_st, Free> ssl_;
   std::string_view alpn_;
   std::optional<Error> refusal_;  // why our callbacks refused the peer
-  size_t num_messages_ = 0;       // of the peer's after the handshake, since the last data
   // Only during a call: what OpenSSL reads from and writes to.
   Bytes in_;
   OutputBytes* out_ = nullptr;
@@ -139,6 +138,7 @@ class TlsSession {
   bool is_complete_ = false;
   bool peer_closed_ = false;
   bool is_shut_down_ = false;
+  uint16_t num_messages_ = 0;  // of the peer's after the handshake, since the last data
 };
 
 }  // namespace kith::crypto

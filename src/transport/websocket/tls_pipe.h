@@ -44,8 +44,8 @@ class TlsPipe final : public upgrade::PipeLayer {
   OutputBytes& output_;
   OutputBytes hello_;  // until the pipe below is open
   crypto::TlsSession tls_;
-  std::optional<Error> failure_;    // of TLS; final
-  runtime::Deferred tell_failure_;  // when no callback was under way
+  std::optional<Error> failure_;    // why it ended here; final
+  runtime::Deferred tell_failure_;  // in a later turn
   bool has_ended_ = false;
 };
 

@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
   kith_error err = {0};
   kith_host* host = NULL;
   kith_host_config config;
-  kith_host_config_init(&config);
+  kith_host_config_init(&config, sizeof config);
   config.listen_addrs = &listen;
   config.num_listen_addrs = 1;
   kith_status status = kith_runtime_new(&runtime, &err);

@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   handler.on_connected = on_connected;
   handler.on_failed = on_failed;
   if (argc != 2) return fprintf(stderr, "usage: %s MULTIADDR\n", argv[0]), 2;
-  kith_host_config_init(&config);
+  kith_host_config_init(&config, sizeof config);
   const char* const* addrs = (const char* const*)&argv[1];
   if (kith_runtime_new(&runtime, &error) != KITH_OK ||
       kith_host_new(runtime, &host, &config, &error) != KITH_OK ||

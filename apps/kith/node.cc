@@ -124,7 +124,7 @@ Node::Node(const NodeOptions& options, int verbosity, NodeObserver* observer, Se
            uint32_t num_loops)
     : observer_(observer) {
   kith_runtime_config config;
-  kith_runtime_config_init(&config);
+  kith_runtime_config_init(&config, sizeof config);
   config.num_loops = num_loops;
   kith_error error{};
   if (kith_runtime_new_with(&runtime_, &config, &error) != KITH_OK) throw Failure(error.message);
@@ -149,9 +149,10 @@ void Node::start_host(const NodeOptions& options, int verbosity, Serve serve) {
   const std::string certificate = read_text_file(options.wss.certificate_file);
   const std::string certificate_key = read_text_file(options.wss.key_file);
   kith_host_config config;
-  kith_host_config_init(&config);
+  kith_host_config_init(&config, sizeof config);
   config.key = key.get();
-  config.handler = handler();
+  const kith_host_handler events = handler();
+  config.handler = &events;
   if (!network_key.bytes.empty()) config.network_key = network_key.bytes.data();
   config.network_key_len = network_key.bytes.size();
   config.security = security.data();
@@ -187,8 +188,8 @@ Node::~Node() {
 }
 
 kith_host_handler Node::handler() {
-  kith_host_handler h;
-  kith_host_handler_init(&h);
+  kith_host_handler h{};
+  h.struct_size = sizeof h;
   h.user = this;
   h.on_connected = [](void* user, kith_connection* c) {
     auto* self = static_cast<Node*>(user);

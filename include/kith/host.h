@@ -24,7 +24,7 @@ typedef int32_t kith_log_level;
 // kith_host_handler hears what happens to a host's connections. Any pointer may be NULL. Connections are borrowed for
 // the call; keep one with kith_connection_ref.
 typedef struct kith_host_handler {
-  size_t struct_size;
+  size_t struct_size;  // sizeof(kith_host_handler)
   void* user;
   void (*on_connected)(void* user, kith_connection* connection);
   // The peer has said what it is: kith_connection_identify answers now.
@@ -47,7 +47,7 @@ typedef struct kith_host_config {
   size_t num_listen_addrs;
   const char* agent;                 // NULL: "kith/<version>"
   const char* protocol_version;      // NULL: "ipfs/0.1.0"
-  kith_host_handler handler;         // copied
+  const kith_host_handler* handler;  // NULL: nobody hears; copied by kith_host_new
   kith_log_level log_level;          // 0: no on_log
   int32_t serve_ping;                // 1
   int32_t dial_from_listen_port;     // 1; one UDP port for everything, or one to dial from
@@ -84,9 +84,8 @@ typedef struct kith_host_config {
   int32_t wss_accept_any_certificate;  // 0; who the peer is, is proven inside all the same
 } kith_host_config;
 
-// kith_host_config_init sets struct_size and the defaults.
-KITH_API void kith_host_config_init(kith_host_config* config);
-KITH_API void kith_host_handler_init(kith_host_handler* handler);
+// kith_host_config_init sets struct_size to `size`, sizeof(kith_host_config) for the caller, and the defaults.
+KITH_API void kith_host_config_init(kith_host_config* config, size_t size);
 
 // kith_host_new starts a node on `runtime` and listens. Returns KITH_OK and a host in `*out`; release it with
 // kith_host_close. Errors name the address that failed.

@@ -29,7 +29,8 @@ typedef struct kith_runtime_config {
   size_t struct_size;  // set by kith_runtime_config_init, like all defaults
   uint32_t num_loops;  // 1; all runtimes of a process together have at most 8
 } kith_runtime_config;
-KITH_API void kith_runtime_config_init(kith_runtime_config* config);
+// kith_runtime_config_init sets struct_size to `size`, sizeof(kith_runtime_config) for the caller, and the defaults.
+KITH_API void kith_runtime_config_init(kith_runtime_config* config, size_t size);
 // kith_runtime_new_with is kith_runtime_new with a configuration. KITH_ERR_NOT_SUPPORTED for several loops on a MsQuic
 // without kith's patches.
 KITH_API kith_status kith_runtime_new_with(kith_runtime** out, const kith_runtime_config* config,

@@ -17,7 +17,7 @@ typedef struct kith_stream kith_stream;
 // kith_stream_handler receives what happens on a stream. Any pointer may be NULL: the event is then ignored, and data
 // dropped. Nothing comes after on_closed, which comes exactly once; then user_destroy(user) runs.
 typedef struct kith_stream_handler {
-  size_t struct_size;  // set by kith_stream_handler_init
+  size_t struct_size;  // sizeof(kith_stream_handler)
   void* user;
   void (*user_destroy)(void* user);
   // The peer has agreed to `protocol` (streams that we open only). Before any data.
@@ -36,9 +36,6 @@ typedef struct kith_stream_handler {
   // Both sides have ended (`error->status` is KITH_OK), or the stream or its connection failed.
   void (*on_closed)(void* user, kith_stream* stream, const kith_error* error);
 } kith_stream_handler;
-
-// kith_stream_handler_init sets struct_size and clears the rest.
-KITH_API void kith_stream_handler_init(kith_stream_handler* handler);
 
 // kith_stream_set_handler makes `handler` (copied) the stream's: in a protocol's on_stream, or later in its place (the
 // former handler's user_destroy runs). Returns KITH_OK, KITH_ERR_CLOSED, KITH_ERR_INVALID_ARGUMENT.

@@ -22,6 +22,9 @@ import (
 	"github.com/multiformats/go-multistream"
 )
 
+// roles are what --role may be.
+var roles = []string{"", "dialer", "listener"}
+
 // runner runs actions on the one connection that connect made.
 type runner struct {
 	host    host.Host
@@ -66,6 +69,9 @@ func (r *runner) connect(opts options, address string) error {
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), r.timeout)
 	defer cancel()
+	if opts.role != "" {
+		ctx = network.WithSimultaneousConnect(ctx, opts.role == "dialer", "asked for")
+	}
 	return r.host.Connect(ctx, *info)
 }
 

@@ -19,7 +19,8 @@ import (
 
 const usage = `usage: peer listen [FLAG]... [--listen MADDR]...
        peer dial MADDR ACTION... [FLAG]... [--timeout SECONDS]
-flags: --key TYPE, --seed N, --security noise|tls, --muxer yamux|mplex, --psk FILE
+flags: --key TYPE, --seed N, --security noise|tls, --muxer yamux|mplex, --psk FILE,
+       --role dialer|listener
 `
 
 // options are the flags of both modes.
@@ -30,6 +31,7 @@ type options struct {
 	security string // empty: all
 	muxer    string
 	psk      string // a file; empty: no private network
+	role     string // in a simultaneous connect; empty: an ordinary dial
 	listen   []string
 	timeout  time.Duration
 }
@@ -67,6 +69,7 @@ func parse(args []string) (options, []string, error) {
 	flags.StringVar(&opts.security, "security", "", "")
 	flags.StringVar(&opts.muxer, "muxer", "yamux", "")
 	flags.StringVar(&opts.psk, "psk", "", "")
+	flags.StringVar(&opts.role, "role", "", "")
 	flags.Func("listen", "", func(s string) error { opts.listen = append(opts.listen, s); return nil })
 	seconds := flags.Float64("timeout", 60, "")
 	for len(args) > 0 {
@@ -83,6 +86,9 @@ func parse(args []string) (options, []string, error) {
 	flags.Visit(func(f *flag.Flag) { opts.hasSeed = opts.hasSeed || f.Name == "seed" })
 	if !slices.Contains(securities, opts.security) || !slices.Contains(muxers, opts.muxer) {
 		return opts, nil, errors.New("no such security or muxer")
+	}
+	if !slices.Contains(roles, opts.role) {
+		return opts, nil, errors.New("no such role")
 	}
 	opts.timeout = time.Duration(*seconds * float64(time.Second))
 	if len(opts.listen) == 0 {

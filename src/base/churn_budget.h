@@ -17,6 +17,10 @@ class ChurnBudget {
   static constexpr size_t kEarnedPerStream = 4;
 
   void spend(TimePoint now) { empty_at_ = std::max(empty_at_, now) + kUnit; }
+  // For what we gave up ourselves: it takes half of the bucket at most, so that an honest peer can afford its next frame.
+  void spend_softly(TimePoint now) {
+    if (empty_at_ < now + kBurst / 2) spend(now);
+  }
   void earn() { empty_at_ -= static_cast<Duration>(kEarnedPerStream) * kUnit; }
   // Whether more was spent than there was.
   bool is_overspent(TimePoint now) const { return empty_at_ > now && empty_at_ - now > kBurst; }

@@ -34,6 +34,7 @@ class HeldBytes {
   size_t size() const { return size_; }
   // front returns the first bytes, as many as are contiguous; valid, where they are, until they are consumed.
   Bytes front() const;
+  bool is_pinned() const { return !pinned_.empty(); }
   // pin holds `bytes` without a copy. Precondition: empty.
   void pin(Buffer bytes);
   // append copies `bytes` behind what is held.

@@ -72,9 +72,14 @@ inline constexpr size_t kMuxerWaitingStreams = 1024;  // opened beyond these two
 inline constexpr size_t kMuxerOwedResets = 1024;      // answers that the peer does not read
 inline constexpr size_t kMuxerChurnBurst = 2000;      // frames of no use: base/churn_budget.h
 inline constexpr size_t kMuxerChurnPerSecond = 1000;
+inline constexpr size_t kMuxerPinnedBlocks =
+    32;  // of 256 KiB, that waiting bytes of one connection keep; then they are copied,
+inline constexpr size_t kMuxerPieceBytes = 16 * 1024;       // in pieces of so many
 inline constexpr size_t kMuxerDroppedBytes = 1024 * 1024;   // of a stream that we stopped reading
 inline constexpr uint32_t kYamuxWindow = 16 * 1024 * 1024;  // of one stream, at most
 inline constexpr size_t kYamuxWindowGrowth = 32 * 1024 * 1024;  // of all, above the initial 256 KiB
+inline constexpr Duration kYamuxStuckStream =
+    seconds(60);  // without credit from a peer that has ended its side
 inline constexpr Duration kYamuxKeepAlive = seconds(30);
 inline constexpr Duration kYamuxPingTimeout = seconds(20);
 inline constexpr size_t kMplexOutboundStreams = 128;        // at once; rust resets beyond
@@ -93,8 +98,11 @@ inline constexpr size_t kInboundBurst = 16;         // new ones of an address at
 inline constexpr Duration kInboundInterval = seconds(5);  // one more after each of these
 inline constexpr size_t kInboundIdleAddresses = 8192;     // remembered without a connection
 inline constexpr size_t kInboundPerPeer = 8;
-inline constexpr size_t kNegotiatingStreams = 256;  // inbound, per connection, no protocol yet
-inline constexpr size_t kTcpFinishing = 1024;       // sockets that wait for the peer to hang up
-inline constexpr size_t kDialAddresses = 64;        // addresses of one dial
+inline constexpr size_t kNegotiatingStreams = 256;      // inbound, per connection, no protocol yet
+inline constexpr Duration kTcpKeepAlive = seconds(30);  // silence, and then this many
+inline constexpr int kTcpProbes = 4;                    // unanswered probes, so often:
+inline constexpr Duration kTcpProbeInterval = seconds(10);  // the peer is gone
+inline constexpr size_t kTcpFinishing = 1024;  // sockets that wait for the peer to hang up
+inline constexpr size_t kDialAddresses = 64;   // addresses of one dial
 
 }  // namespace kith::limits

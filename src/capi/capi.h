@@ -1,7 +1,9 @@
 // What the C thunks share: the objects behind the opaque handles, and conversions.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <list>
 #include <map>
 #include <memory>
@@ -29,6 +31,14 @@ bool copy_struct(const T* in, T* out) {
   std::memcpy(out, in, in->struct_size);
   out->struct_size = sizeof(T);
   return true;
+}
+
+// `defaults` for a caller whose struct has `size` bytes: no more are written.
+template <typename T>
+void init_struct(T* out, size_t size, T defaults) {
+  if (!out || size < sizeof(size_t)) return;
+  defaults.struct_size = size;
+  std::memcpy(out, &defaults, std::min(size, sizeof(T)));
 }
 
 // The longest delay or interval that a caller may ask for: 34 years, far from overflow in nanoseconds.

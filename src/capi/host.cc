@@ -275,41 +275,35 @@ void post_connect(std::unique_ptr<ConnectRequest> request, std::vector<wire::Mul
 
 extern "C" {
 
-void kith_host_handler_init(kith_host_handler* handler) {
-  if (!handler) return;
-  *handler = {};
-  handler->struct_size = sizeof *handler;
-}
-
-void kith_host_config_init(kith_host_config* config) {
-  if (!config) return;
-  *config = {};
-  config->struct_size = sizeof *config;
-  kith_host_handler_init(&config->handler);
-  config->serve_ping = 1;
-  config->dial_from_listen_port = 1;
-  config->idle_timeout_ms = 30'000;
-  config->keep_alive_ms = 15'000;
-  config->max_inbound_streams = limits::kStreamsPerConnection;
+void kith_host_config_init(kith_host_config* config, size_t size) {
+  kith_host_config c = {};
+  c.serve_ping = 1;
+  c.dial_from_listen_port = 1;
+  c.idle_timeout_ms = 30'000;
+  c.keep_alive_ms = 15'000;
+  c.max_inbound_streams = limits::kStreamsPerConnection;
   const transport::AdmissionConfig inbound;
-  config->max_inbound_connections = static_cast<uint32_t>(inbound.max_connections);
-  config->max_inbound_handshakes = static_cast<uint32_t>(inbound.max_handshakes);
-  config->max_inbound_per_address = static_cast<uint32_t>(inbound.max_per_address);
-  config->max_inbound_per_peer = static_cast<uint32_t>(inbound.max_per_peer);
-  config->inbound_burst_per_address = static_cast<uint32_t>(inbound.burst);
-  config->inbound_interval_per_address_ms = inbound.interval / milliseconds(1);
+  c.max_inbound_connections = static_cast<uint32_t>(inbound.max_connections);
+  c.max_inbound_handshakes = static_cast<uint32_t>(inbound.max_handshakes);
+  c.max_inbound_per_address = static_cast<uint32_t>(inbound.max_per_address);
+  c.max_inbound_per_peer = static_cast<uint32_t>(inbound.max_per_peer);
+  c.inbound_burst_per_address = static_cast<uint32_t>(inbound.burst);
+  c.inbound_interval_per_address_ms = inbound.interval / milliseconds(1);
+  init_struct(config, size, c);
 }
 
 kith_status kith_host_new(kith_runtime* runtime, kith_host** out, const kith_host_config* config,
                           kith_error* out_error) {
   kith_host_config c;
-  kith_host_config_init(&c);
-  if (!runtime || !out || !copy_struct(config, &c)) {
+  kith_host_config_init(&c, sizeof c);
+  kith_host_handler handler = {};
+  if (!runtime || !out || !copy_struct(config, &c) ||
+      (c.handler && !copy_struct(c.handler, &handler))) {
     return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "host"));
   }
   if (!runtime->on_loop()) return fill(out_error, Error(KITH_ERR_WRONG_THREAD, "host"));
   auto h = std::make_unique<kith_host>(*runtime);
-  h->handler = c.handler;
+  h->handler = handler;
   h->log_level = c.log_level;
   Result<host::HostConfig> host_config = convert(c);
   if (!host_config.ok()) return fill(out_error, host_config.error());

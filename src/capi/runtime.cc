@@ -27,21 +27,20 @@ void kith_runtime::stop_workers() {
 
 extern "C" {
 
-void kith_runtime_config_init(kith_runtime_config* config) {
-  if (!config) return;
-  *config = {sizeof *config, 1};
+void kith_runtime_config_init(kith_runtime_config* config, size_t size) {
+  init_struct(config, size, {size, 1});
 }
 
 kith_status kith_runtime_new(kith_runtime** out, kith_error* out_error) {
   kith_runtime_config config;
-  kith_runtime_config_init(&config);
+  kith_runtime_config_init(&config, sizeof config);
   return kith_runtime_new_with(out, &config, out_error);
 }
 
 kith_status kith_runtime_new_with(kith_runtime** out, const kith_runtime_config* config,
                                   kith_error* out_error) {
   kith_runtime_config c;
-  kith_runtime_config_init(&c);
+  kith_runtime_config_init(&c, sizeof c);
   if (!out || !copy_struct(config, &c) || c.num_loops == 0) {
     return fill(out_error, Error(KITH_ERR_INVALID_ARGUMENT, "runtime"));
   }

@@ -102,12 +102,6 @@ kith_status check(const kith_stream* s) {
 
 extern "C" {
 
-void kith_stream_handler_init(kith_stream_handler* handler) {
-  if (!handler) return;
-  *handler = {};
-  handler->struct_size = sizeof *handler;
-}
-
 kith_status kith_stream_set_handler(kith_stream* s, const kith_stream_handler* handler) {
   if (const kith_status status = check(s); status != KITH_OK) return status;
   kith_stream_handler copy{};

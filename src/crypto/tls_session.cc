@@ -21,6 +21,11 @@ namespace {
 constexpr char kWhere[] = "tls";
 constexpr size_t kRecordBytes = SSL3_RT_MAX_PLAIN_LENGTH;
 constexpr int kAlertOffset = SSL_AD_REASON_OFFSET;  // reasons from here on are the peer's alerts
+#ifdef SSL_MODE_RELEASE_HANDSHAKE
+constexpr uint32_t kReleaseHandshake = SSL_MODE_RELEASE_HANDSHAKE;
+#else
+constexpr uint32_t kReleaseHandshake = 0;  // not our OpenSSL: it keeps what the handshake needed
+#endif
 
 // SSL_get_error looks at the whole queue of the thread: it must be empty before, and we leave none.
 class CleanQueue {
@@ -183,7 +188,7 @@ bool TlsContext::set_common(SSL_CTX* ctx) {
                                SSL_OP_NO_RX_CERTIFICATE_COMPRESSION |
                                SSL_OP_NO_TX_CERTIFICATE_COMPRESSION);
   // Not the trust store's idea of a chain; and 34 KiB less per connection that is silent.
-  SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS | kReleaseHandshake);
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(ctx, TlsSession::Callbacks::select_alpn, nullptr);
   return true;

@@ -19,7 +19,8 @@ class NoQuic final : public transport::Transport {
  public:
   bool can_dial(const wire::Multiaddr& a) const override { return a.has(wire::proto::kQuicV1); }
   bool can_listen(const wire::Multiaddr& a) const override { return can_dial(a); }
-  Result<std::unique_ptr<transport::Dial>> dial(const wire::Multiaddr&, const identity::PeerId&,
+  Result<std::unique_ptr<transport::Dial>> dial(const wire::Multiaddr&,
+                                                const transport::DialOptions&,
                                                 transport::DialHandler*) override {
     return Error(KITH_ERR_NOT_SUPPORTED, "dial", kWhy);
   }

@@ -7,9 +7,10 @@
 
 namespace kith::swarm {
 
-DialJob::DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::Multiaddr> addresses)
+DialJob::DialJob(Swarm& swarm, const transport::DialOptions& options,
+                 std::vector<wire::Multiaddr> addresses)
     : swarm_(swarm),
-      peer_(peer),
+      options_(options),
       addresses_(std::move(addresses)),
       stagger_(runtime::Timer::of<&DialJob::next>(swarm.loop().timers(), this)) {
   rank_addresses(addresses_);
@@ -56,8 +57,8 @@ void DialJob::schedule() {
 }
 
 void DialJob::next() {
-  if (!peer_.empty()) {  // a connection exists, or came in meanwhile
-    if (PeerConnection* existing = swarm_.find(peer_)) return succeed(*existing);
+  if (!peer().empty()) {  // a connection exists, or came in meanwhile
+    if (PeerConnection* existing = swarm_.find(peer())) return succeed(*existing);
   }
   if (next_address_ == addresses_.size()) {
     if (num_running_ != 0) return;
@@ -78,7 +79,7 @@ void DialJob::next() {
   if (!t) {
     return attempt_failed(a, Error(KITH_ERR_NO_ADDRESS, "dial", "no transport here can dial it"));
   }
-  Result<std::unique_ptr<transport::Dial>> dial = t->dial(a->address, peer_, a);
+  Result<std::unique_ptr<transport::Dial>> dial = t->dial(a->address, options_, a);
   if (!dial.ok()) return attempt_failed(a, dial.error());
   a->dial = std::move(dial).value();
 }

@@ -14,10 +14,12 @@ namespace kith::swarm {
 
 class DialJob {
  public:
-  DialJob(Swarm& swarm, const identity::PeerId& peer, std::vector<wire::Multiaddr> addresses);
+  DialJob(Swarm& swarm, const transport::DialOptions& options,
+          std::vector<wire::Multiaddr> addresses);
   ~DialJob();
 
-  const identity::PeerId& peer() const { return peer_; }
+  const identity::PeerId& peer() const { return options_.expected; }
+  transport::Role role() const { return options_.role; }
   void add(Connect* connect);
   void remove(Connect* connect);
   // Adds those of `addresses` that are new, up to limits::kDialAddresses in all.
@@ -47,7 +49,7 @@ class DialJob {
   Connect* next_waiter();
 
   Swarm& swarm_;
-  const identity::PeerId peer_;
+  const transport::DialOptions options_;
   std::vector<wire::Multiaddr> addresses_;
   size_t next_address_ = 0;
   size_t num_running_ = 0;

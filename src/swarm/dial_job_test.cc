@@ -33,19 +33,21 @@ class ScriptedTransport final : public transport::Transport {
     return Error(KITH_ERR_NOT_SUPPORTED, "scripted");
   }
   Result<std::unique_ptr<transport::Dial>> dial(const wire::Multiaddr& a,
-                                                const identity::PeerId& expected,
+                                                const transport::DialOptions& options,
                                                 transport::DialHandler* handler) override {
     const auto udp = a.find(wire::proto::kUdp);
     const Bytes port = (udp ? udp : a.find(wire::proto::kTcp))->value;
     const int kind = a.begin()->value[3];
     started.emplace_back(kind, loop_.now());
+    roles.push_back(options.role);
     if (kind == 4) return Error(KITH_ERR_UNREACHABLE, "scripted", "no route");
     return std::unique_ptr<transport::Dial>(std::make_unique<ScriptedDial>(
-        *this, kind, milliseconds(port[0] << 8 | port[1]), expected, handler));
+        *this, kind, milliseconds(port[0] << 8 | port[1]), options.expected, handler));
   }
   void shutdown(void (*done)(void*), void* ctx) override { memory_.shutdown(done, ctx); }
 
   std::vector<std::pair<int, TimePoint>> started;
+  std::vector<transport::Role> roles;
   int num_under_way = 0;
 
  private:
@@ -66,7 +68,7 @@ class ScriptedTransport final : public transport::Transport {
         handler->on_handshake();
         timer.set(transport.loop_.now() + milliseconds(kind == 5 ? 300 : 100));
       } else if (kind == 2 || kind == 5) {
-        inner = transport.memory_.dial(address("/memory/1"), expected, handler).value();
+        inner = transport.memory_.dial(address("/memory/1"), {expected}, handler).value();
       } else {
         handler->on_failed(
             Error(KITH_ERR_TIMEOUT, "scripted", "no answer from " + std::to_string(kind)));
@@ -165,6 +167,24 @@ TEST_F(Dialing, ConnectsToOnePeerShareOneDial) {
   run(second);
   EXPECT_EQ(first.connection, second.connection);
   EXPECT_EQ(b->num_connected, 1);
+}
+
+TEST_F(Dialing, AConnectInTheOtherRoleHasADialOfItsOwn) {
+  using transport::Role;
+  TestConnect dialer, listener, again;
+  ASSERT_TRUE(a->connect(dialer, b->id, {scripted_address(3, 0)}).ok());
+  ASSERT_TRUE(a->connect(listener, b->id, {scripted_address(3, 0)}, Role::kListener).ok());
+  ASSERT_TRUE(a->connect(again, b->id, {scripted_address(3, 1)}, Role::kListener).ok());
+  loop.run_for(seconds(5));
+  EXPECT_EQ(scripted->roles, (std::vector{Role::kDialer, Role::kListener, Role::kListener}));
+}
+
+TEST_F(Dialing, TheListenersRoleIsForTransportsThatHaveIt) {
+  TestConnect c;
+  ASSERT_TRUE(a->connect(c, b->id, {b->address()}, transport::Role::kListener).ok());
+  run(c);
+  EXPECT_EQ(c.failure.status(), KITH_ERR_NOT_SUPPORTED);
+  EXPECT_NE(c.failure.detail().find("in the listener's role"), std::string::npos);
 }
 
 TEST_F(Dialing, ASecondConnectAddsItsAddresses) {

@@ -122,13 +122,13 @@ Result<Swarm::Target> Swarm::target_of(const identity::PeerId& peer,
 
 Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
                                                 std::span<const wire::Multiaddr> addresses,
-                                                ConnectHandler* handler) {
+                                                ConnectHandler* handler, transport::Role role) {
   if (shutting_down_) return Error(KITH_ERR_CLOSED, "connect");
   KITH_ASSIGN(Target target, target_of(peer, addresses));
   auto connect = std::make_unique<Connect>(handler);
   if (!target.peer.empty()) {
     for (auto& job : jobs_) {
-      if (job->peer() == target.peer) {
+      if (job->peer() == target.peer && job->role() == role) {
         job->add(connect.get());
         job->add_addresses(std::move(target.addresses));
         return connect;
@@ -137,7 +137,8 @@ Result<std::unique_ptr<Connect>> Swarm::connect(const identity::PeerId& peer,
   }
   if (target.addresses.empty() && !find(target.peer))
     return Error(KITH_ERR_NO_ADDRESS, "connect", "no address to dial");
-  jobs_.push_back(std::make_unique<DialJob>(*this, target.peer, std::move(target.addresses)));
+  jobs_.push_back(std::make_unique<DialJob>(*this, transport::DialOptions{target.peer, role},
+                                            std::move(target.addresses)));
   jobs_.back()->add(connect.get());
   jobs_.back()->start();
   return connect;

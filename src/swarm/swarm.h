@@ -89,10 +89,12 @@ class Swarm final : public transport::ListenerHandler {
                            std::span<const wire::Multiaddr> addresses) const;
   // Connects to a peer at one of `addresses` (1..limits::kDialAddresses, each may end in /p2p/ID, all of one peer).
   // `peer` may be empty: then whoever answers. An existing connection to the peer is reused. The outcome comes in a
-  // later turn, or as an error here; all addresses' errors are reported together.
+  // later turn, or as an error here; all addresses' errors are reported together. `role` is the listener's only where the
+  // peer dials us at the same time, in the dialer's role.
   Result<std::unique_ptr<Connect>> connect(const identity::PeerId& peer,
                                            std::span<const wire::Multiaddr> addresses,
-                                           ConnectHandler* handler);
+                                           ConnectHandler* handler,
+                                           transport::Role role = transport::Role::kDialer);
   // A connection to `peer` that is not known to be ending, or nullptr.
   PeerConnection* find(const identity::PeerId& peer);
   const std::list<std::unique_ptr<PeerConnection>>& connections() const { return connections_; }

@@ -139,8 +139,9 @@ class TestSwarm final : public Observer {
   wire::Multiaddr address() const { return swarm.listen_addresses().at(0); }
   // Starts to connect; the claim is in the result.
   Status connect(TestConnect& out, const identity::PeerId& peer,
-                 std::vector<wire::Multiaddr> addresses) {
-    KITH_ASSIGN(out.claim, swarm.connect(peer, addresses, &out));
+                 std::vector<wire::Multiaddr> addresses,
+                 transport::Role role = transport::Role::kDialer) {
+    KITH_ASSIGN(out.claim, swarm.connect(peer, addresses, &out, role));
     return {};
   }
   // A connection to `other`.

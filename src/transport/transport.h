@@ -24,6 +24,11 @@ class Connection;
 
 enum class Direction : uint8_t { kInbound, kOutbound };
 
+// Role: which part an end plays in the handshakes of a connection (proposes protocols, initiates Noise or is TLS's client,
+// opens odd streams). The two ends must differ. It follows the direction, except when both ends dial each other at once to
+// get through their NATs (TCP's simultaneous open): then they have agreed beforehand who plays which.
+enum class Role : uint8_t { kDialer, kListener };
+
 // Codes of resets and stops are QUIC's 62-bit integers; larger ones are sent as this.
 inline constexpr uint64_t kMaxErrorCode = (uint64_t{1} << 62) - 1;
 
@@ -168,6 +173,20 @@ class DialHandler {
   ~DialHandler() = default;
 };
 
+struct DialOptions {
+  identity::PeerId expected =
+      {};  // any other peer is KITH_ERR_PEER_ID_MISMATCH; empty: whoever answers
+  Role role = Role::
+      kDialer;  // KITH_ERR_NOT_SUPPORTED for kListener where the protocol below has its own client
+};
+
+// For transports that dial as kDialer only.
+inline Status check_dialer_role(const DialOptions& options, const wire::Multiaddr& address) {
+  if (options.role == Role::kDialer) return {};
+  return Error(KITH_ERR_NOT_SUPPORTED, "dial",
+               "'" + address.to_string() + "' cannot be dialed in the listener's role");
+}
+
 // A Dial under way. Destroying it before its outcome cancels it; after, it does nothing.
 class Dial {
  public:
@@ -198,10 +217,9 @@ class Transport {
   virtual ~Transport() = default;
   virtual bool can_dial(const wire::Multiaddr& address) const = 0;
   virtual bool can_listen(const wire::Multiaddr& address) const = 0;
-  // Dials `address` (without /p2p). If `expected` is set, any other peer is KITH_ERR_PEER_ID_MISMATCH.
+  // Dials `address` (without /p2p).
   virtual Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address,
-                                             const identity::PeerId& expected,
-                                             DialHandler* handler) = 0;
+                                             const DialOptions& options, DialHandler* handler) = 0;
   virtual Result<std::unique_ptr<Listener>> listen(const wire::Multiaddr& address,
                                                    ListenerHandler* handler) = 0;
   // Closes every connection and dial. `done(ctx)` runs, in a later turn, when all of them are gone; after that the

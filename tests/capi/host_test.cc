@@ -1,6 +1,9 @@
 // The host part of kith/host.h: life, listening, protocols, connecting.
 #include "kith/host.h"
 
+#include <cstddef>
+#include <cstring>
+
 #include "tests/capi/node.h"
 #include "tests/support/web_pem.h"
 
@@ -95,13 +98,35 @@ TEST_F(HostH, AnOlderProgramsConfigurationGetsTheDefaults) {
   node.open(loop.runtime, c);
 }
 
+TEST_F(HostH, AnOlderProgramsSmallerStructsAreNeitherWrittenNorReadPastTheirEnd) {
+  kith_host_config c;
+  std::memset(&c, 0xaa, sizeof c);
+  const kith_host_config untouched = c;
+  constexpr size_t kSize = offsetof(kith_host_config, serve_perf);
+  kith_host_config_init(&c, kSize);
+  EXPECT_EQ(kSize, c.struct_size);
+  EXPECT_EQ(1, c.serve_ping);
+  EXPECT_EQ(0, std::memcmp(&c.serve_perf, &untouched.serve_perf, sizeof c - kSize));
+  kith_host_handler h;
+  std::memset(&h, 0xaa, sizeof h);
+  h.struct_size = offsetof(kith_host_handler, on_identified);
+  h.user = &node;
+  h.on_connected = nullptr;
+  c.handler = &h;
+  kith_error error{};
+  ASSERT_EQ(KITH_OK, make(c, &error)) << error.message;
+  // A newer program's fields are not dropped in silence.
+  kith_host_config_init(&c, sizeof c + 1);
+  EXPECT_EQ(KITH_ERR_INVALID_ARGUMENT, make(c, &error));
+}
+
 TEST_F(HostH, AnAddressThatFailsIsNamed) {
   node.open(loop.runtime, true);
   const std::string address = node.address();
   const std::string taken = address.substr(0, address.find("/p2p/"));
   const char* addrs[] = {kAnyPort, taken.c_str()};
   kith_host_config c;
-  kith_host_config_init(&c);
+  kith_host_config_init(&c, sizeof c);
   c.listen_addrs = addrs;
   c.num_listen_addrs = 2;
   kith_error error{};

@@ -35,23 +35,26 @@ class LoopsNode {
  public:
   LoopsNode(uint32_t num_loops, const char* address) {
     kith_runtime_config c;
-    kith_runtime_config_init(&c);
+    kith_runtime_config_init(&c, sizeof c);
     EXPECT_EQ(1u, c.num_loops);
     c.num_loops = num_loops;
     kith_error error{};
     EXPECT_EQ(KITH_OK, kith_runtime_new_with(&runtime, &c, &error)) << error.message;
     kith_host_config config;
-    kith_host_config_init(&config);
+    kith_host_config_init(&config, sizeof config);
     config.listen_addrs = &address;
     config.num_listen_addrs = address ? 1 : 0;
     config.max_inbound_per_peer = 0;
-    config.handler.user = this;
-    config.handler.on_connected = [](void* user, kith_connection* conn) { of(user).add(conn); };
-    config.handler.on_identified = [](void* user, kith_connection* conn) {
+    kith_host_handler events{};
+    events.struct_size = sizeof events;
+    config.handler = &events;
+    events.user = this;
+    events.on_connected = [](void* user, kith_connection* conn) { of(user).add(conn); };
+    events.on_identified = [](void* user, kith_connection* conn) {
       of(user).check_thread(conn);
       ++of(user).num_identified;
     };
-    config.handler.on_disconnected = [](void* user, kith_connection* conn, const kith_error*) {
+    events.on_disconnected = [](void* user, kith_connection* conn, const kith_error*) {
       of(user).check_thread(conn);
       ++of(user).num_disconnected;
     };
@@ -154,8 +157,8 @@ class LoopsNode {
     }
   }
   static kith_stream_handler echo_handler() {
-    kith_stream_handler h;
-    kith_stream_handler_init(&h);
+    kith_stream_handler h{};
+    h.struct_size = sizeof h;
     h.on_data = [](void*, kith_stream* s, const uint8_t* data, size_t len) -> size_t {
       return kith_stream_write(s, data, len) == KITH_ERR_WOULD_BLOCK ? 0 : len;
     };
@@ -172,8 +175,8 @@ class LoopsNode {
   };
   void open_echo(kith_connection* conn, size_t size) {
     auto* e = new Echo{*this, get_id(), random_bytes(size, 7)};
-    kith_stream_handler h;
-    kith_stream_handler_init(&h);
+    kith_stream_handler h{};
+    h.struct_size = sizeof h;
     h.user = e;
     h.user_destroy = [](void* user) { delete static_cast<Echo*>(user); };
     h.on_data = [](void* user, kith_stream*, const uint8_t* data, size_t len) {
@@ -453,7 +456,7 @@ TEST(LoopsRebindH, AConnectionKeepsItsLoopWhenThePeersAddressChanges) {
 
 TEST(LoopsRuntimeH, RefusesWhatItCannotDo) {
   kith_runtime_config c;
-  kith_runtime_config_init(&c);
+  kith_runtime_config_init(&c, sizeof c);
   kith_runtime* r = nullptr;
   kith_error error{};
   c.num_loops = 0;
@@ -467,7 +470,7 @@ TEST(LoopsRuntimeH, RefusesWhatItCannotDo) {
   EXPECT_EQ(KITH_ERR_INVALID_STATE, kith_runtime_drive(r));
   // Ports that are taken are refused as with one loop, and nothing is left behind.
   kith_host_config config;
-  kith_host_config_init(&config);
+  kith_host_config_init(&config, sizeof config);
   const char* addrs[] = {kAnyPort, kAnyTcpPort};
   config.listen_addrs = addrs;
   config.num_listen_addrs = 2;

@@ -15,9 +15,8 @@ TEST(Misuse, NullObjectsAreHarmlessToLetGo) {
   kith_runtime_quit(nullptr);
   kith_connection_unref(nullptr);
   kith_stream_unref(nullptr);
-  kith_stream_handler_init(nullptr);
-  kith_host_config_init(nullptr);
-  kith_host_handler_init(nullptr);
+  kith_host_config_init(nullptr, sizeof(kith_host_config));
+  kith_runtime_config_init(nullptr, sizeof(kith_runtime_config));
   EXPECT_EQ(nullptr, kith_connection_ref(nullptr));
   EXPECT_EQ(nullptr, kith_stream_ref(nullptr));
 }
@@ -100,7 +99,7 @@ class MisusePair : public Pair {};
 
 TEST_F(MisusePair, NullsToHosts) {
   kith_host_config c;
-  kith_host_config_init(&c);
+  kith_host_config_init(&c, sizeof c);
   kith_host* h = nullptr;
   kith_error error{};
   EXPECT_EQ(kBad, kith_host_new(nullptr, &h, &c, &error));
@@ -135,8 +134,8 @@ TEST_F(MisusePair, NullsToHosts) {
 TEST_F(MisusePair, NullsToConnectionsAndStreams) {
   connect();
   kith_connection* c = client.connection;
-  kith_stream_handler h;
-  kith_stream_handler_init(&h);
+  kith_stream_handler h{};
+  h.struct_size = sizeof h;
   kith_stream* s = nullptr;
   EXPECT_EQ(kBad, kith_connection_close(nullptr));
   EXPECT_EQ(kBad, kith_connection_open_stream(nullptr, &s, &kEcho, 1, &h));

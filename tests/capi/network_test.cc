@@ -31,7 +31,7 @@ class Network : public testing::Test {
   }
   kith_error refused(const std::function<void(kith_host_config&)>& change) {
     kith_host_config c;
-    kith_host_config_init(&c);
+    kith_host_config_init(&c, sizeof c);
     change(c);
     kith_host* host = nullptr;
     kith_error error{};
@@ -74,14 +74,10 @@ class Network : public testing::Test {
  private:
   kith_host_config configuration(Node& node) {
     kith_host_config c = node.config();
-    c.handler.user = this;
-    c.handler.on_connected = nullptr;
-    c.handler.on_identified = nullptr;
-    c.handler.on_identify_failed = nullptr;
-    c.handler.on_disconnected = nullptr;
-    c.handler.on_stream_failed = nullptr;
-    c.handler.on_log = nullptr;
-    c.handler.on_inbound_failed = [](void* user, const char*, const kith_error* error) {
+    node.handler = {};
+    node.handler.struct_size = sizeof node.handler;
+    node.handler.user = this;
+    node.handler.on_inbound_failed = [](void* user, const char*, const kith_error* error) {
       static_cast<Network*>(user)->refusals_.emplace_back(error->message);
     };
     return c;

@@ -121,8 +121,8 @@ struct StreamLog {
   }
   // The handler; after a successful call with it the log is `attached`.
   kith_stream_handler handler() {
-    kith_stream_handler h;
-    kith_stream_handler_init(&h);
+    kith_stream_handler h{};
+    h.struct_size = sizeof h;
     h.user = this;
     h.user_destroy = [](void* user) { ++static_cast<StreamLog*>(user)->destroyed; };
     h.on_open = [](void* user, kith_stream*, const char* id) {
@@ -170,6 +170,7 @@ struct StreamLog {
 struct Node {
   kith_host* host = nullptr;
   kith_connection* connection = nullptr;  // the last one; a reference
+  kith_host_handler handler{};
   int connected = 0, identified = 0, disconnected = 0, inbound_failed = 0, stream_failed = 0;
   int logged = 0, closed = 0;
   kith_status identify_when_connected = KITH_OK;
@@ -181,10 +182,12 @@ struct Node {
   }
   kith_host_config config() {
     kith_host_config c;
-    kith_host_config_init(&c);
+    kith_host_config_init(&c, sizeof c);
     c.log_level = KITH_LOG_DEBUG;
-    c.handler.user = this;
-    c.handler.on_connected = [](void* user, kith_connection* conn) {
+    handler.struct_size = sizeof handler;
+    c.handler = &handler;
+    handler.user = this;
+    handler.on_connected = [](void* user, kith_connection* conn) {
       Node& n = of(user);
       ++n.connected;
       kith_identify id{};
@@ -192,22 +195,22 @@ struct Node {
       n.identify_when_connected = kith_connection_identify(conn, &id);
       kith_connection_unref(std::exchange(n.connection, kith_connection_ref(conn)));
     };
-    c.handler.on_identified = [](void* user, kith_connection*) { ++of(user).identified; };
-    c.handler.on_identify_failed = [](void* user, kith_connection*, const kith_error* error) {
+    handler.on_identified = [](void* user, kith_connection*) { ++of(user).identified; };
+    handler.on_identify_failed = [](void* user, kith_connection*, const kith_error* error) {
       of(user).last_error = *error;
     };
-    c.handler.on_disconnected = [](void* user, kith_connection*, const kith_error* error) {
+    handler.on_disconnected = [](void* user, kith_connection*, const kith_error* error) {
       of(user).last_error = *error;
       ++of(user).disconnected;
     };
-    c.handler.on_inbound_failed = [](void* user, const char*, const kith_error*) {
+    handler.on_inbound_failed = [](void* user, const char*, const kith_error*) {
       ++of(user).inbound_failed;
     };
-    c.handler.on_stream_failed = [](void* user, kith_connection*, const kith_error* error) {
+    handler.on_stream_failed = [](void* user, kith_connection*, const kith_error* error) {
       of(user).last_error = *error;
       ++of(user).stream_failed;
     };
-    c.handler.on_log = [](void* user, kith_log_level, const char*, const char*) {
+    handler.on_log = [](void* user, kith_log_level, const char*, const char*) {
       ++of(user).logged;
     };
     return c;

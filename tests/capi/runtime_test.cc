@@ -62,7 +62,7 @@ TEST_F(RuntimeH, OtherThreadsThanTheDrivingOneAreRefused) {
     EXPECT_EQ(-1, kith_runtime_timeout_ms(r));
     kith_host* h = nullptr;
     kith_host_config c;
-    kith_host_config_init(&c);
+    kith_host_config_init(&c, sizeof c);
     EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_host_new(r, &h, &c, nullptr));
     EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_host_close(node.host, nullptr, nullptr));
     EXPECT_EQ(KITH_ERR_WRONG_THREAD, kith_host_listen(node.host, kAnyPort, nullptr));

@@ -264,8 +264,8 @@ TEST_F(StreamH, StreamsGoOnWithoutTheCallersReference) {
 }
 
 TEST_F(StreamH, AStreamWithoutCallbacksDropsItsData) {
-  kith_stream_handler h;
-  kith_stream_handler_init(&h);
+  kith_stream_handler h{};
+  h.struct_size = sizeof h;
   kith_stream* s = nullptr;
   ASSERT_EQ(KITH_OK, kith_connection_open_stream(client.connection, &s, &kEcho, 1, &h));
   const std::vector<uint8_t> data = random_bytes(100'000, 2);

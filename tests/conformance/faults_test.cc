@@ -22,6 +22,7 @@ struct Stack {
   const char* name;
   Security security;
   Muxer muxer;
+  SimLayers layers = SimLayers::kNone;
   friend void PrintTo(const Stack& s, std::ostream* out) { *out << s.name; }
 };
 
@@ -29,7 +30,7 @@ struct Stack {
 class FaultyLine : public swarm::ConnectHandler, public swarm::Observer {
  public:
   FaultyLine(const Stack& stack, uint64_t seed)
-      : random_(seed), place_(stack.security, stack.muxer, seed) {
+      : random_(seed), place_(stack.security, stack.muxer, seed, stack.layers) {
     Faults benign;
     benign.max_read = one_of({1, 7, 100, 1500, 20'000});
     benign.max_write = one_of({500, 3000, 20'000, 200'000});
@@ -181,8 +182,10 @@ TEST_P(ConformanceFaults, AByteThatChangesAnywhereEndsTheConnectionAndIsNotDeliv
     ++num_hit;
     const bool is_there = &victim == &line.place().network.there;
     const bool is_in_upgrade = victim.corrupt_at < line.upgraded_at[is_there ? 0 : 1];
-    if (line.connection && GetParam().security == Security::kTls && is_in_upgrade) {
-      // A field that TLS 1.3 says to ignore.
+    const bool may_be_ignored =
+        GetParam().security == Security::kTls || GetParam().layers != SimLayers::kNone;
+    if (line.connection && may_be_ignored && is_in_upgrade) {
+      // A field that TLS 1.3 or HTTP says to ignore.
       line.close();
       return line.expect_nothing_wrong();
     }
@@ -220,11 +223,17 @@ TEST_P(ConformanceFaults, ADeadLineEndsStreamsAndTheConnectionAtTheirDeadlines) 
   EXPECT_LE(loop.now() - start, limits::kYamuxKeepAlive + limits::kYamuxPingTimeout);
 }
 
-INSTANTIATE_TEST_SUITE_P(Stacks, ConformanceFaults,
-                         testing::Values(Stack{"sim_noise_yamux", Security::kNoise, Muxer::kYamux},
-                                         Stack{"sim_tls_yamux", Security::kTls, Muxer::kYamux},
-                                         Stack{"sim_noise_mplex", Security::kNoise, Muxer::kMplex},
-                                         Stack{"sim_tls_mplex", Security::kTls, Muxer::kMplex}),
+constexpr Stack kStacks[] = {
+    {"sim_noise_yamux", Security::kNoise, Muxer::kYamux},
+    {"sim_tls_yamux", Security::kTls, Muxer::kYamux},
+#if KITH_WEBSOCKET
+    {"sim_ws", Security::kNoise, Muxer::kYamux, SimLayers::kWebsocket},
+    {"sim_wss", Security::kNoise, Muxer::kYamux, SimLayers::kWebsocketInTls},
+#endif
+    {"sim_noise_mplex", Security::kNoise, Muxer::kMplex},
+    {"sim_tls_mplex", Security::kTls, Muxer::kMplex},
+};
+INSTANTIATE_TEST_SUITE_P(Stacks, ConformanceFaults, testing::ValuesIn(kStacks),
                          [](const testing::TestParamInfo<Stack>& p) {
                            return std::string(p.param.name);
                          });

@@ -46,9 +46,11 @@ class MemoryPlace final : public Place {
 // The stack of TCP in virtual time, on lines that cut, delay and hold back what is sent as the seed says.
 class SimPlace : public Place {
  public:
-  SimPlace(transport::upgrade::Security security, transport::upgrade::Muxer muxer, uint64_t seed)
+  SimPlace(transport::upgrade::Security security, transport::upgrade::Muxer muxer, uint64_t seed,
+           SimLayers layers = SimLayers::kNone)
       : security_(security), muxer_(muxer) {
     network.seed = seed;
+    network.layers = layers;
     network.there =
         network.back = {.max_read = 20'000, .max_write = 40'000, .max_delay = microseconds(200)};
   }
@@ -166,9 +168,9 @@ std::unique_ptr<Place> make_place() {
 
 using transport::upgrade::Muxer;
 using transport::upgrade::Security;
-template <Security kSecurity, Muxer kMuxer>
+template <Security kSecurity, Muxer kMuxer, SimLayers kLayers = SimLayers::kNone>
 std::unique_ptr<Place> make_sim_place() {
-  return std::make_unique<SimPlace>(kSecurity, kMuxer, /*seed=*/1);
+  return std::make_unique<SimPlace>(kSecurity, kMuxer, /*seed=*/1, kLayers);
 }
 
 inline const TransportKind kTransports[] = {
@@ -190,6 +192,12 @@ inline const TransportKind kTransports[] = {
      yamux::kCodeOutOfRange},
     {"sim_tls_yamux", make_sim_place<Security::kTls, Muxer::kYamux>, false, UINT32_MAX,
      yamux::kCodeOutOfRange},
+#if KITH_WEBSOCKET
+    {"sim_ws", make_sim_place<Security::kNoise, Muxer::kYamux, SimLayers::kWebsocket>, false,
+     UINT32_MAX, yamux::kCodeOutOfRange},
+    {"sim_wss", make_sim_place<Security::kNoise, Muxer::kYamux, SimLayers::kWebsocketInTls>, false,
+     UINT32_MAX, yamux::kCodeOutOfRange},
+#endif
     {"sim_noise_mplex", make_sim_place<Security::kNoise, Muxer::kMplex>, false, 0, 0, false, false,
      limits::kMplexOutboundStreams},
     {"sim_tls_mplex", make_sim_place<Security::kTls, Muxer::kMplex>, false, 0, 0, false, false,

@@ -16,6 +16,7 @@ struct PeerKind {
   const char* agent;                   // how its identify begins
   std::vector<const char*> key_types;  // its own, and those of ours that it accepts
   bool has_state = true;               // the action `state`
+  bool has_roles = true;               // the flag --role
 };
 
 // What a connection is made of. Flags keep the peer from offering anything else.
@@ -48,6 +49,11 @@ struct Cell {
   bool sees_resets = true;  // its dialer takes our reset for one, not for an ordinary end
   bool listens = true;      // else it only dials
 
+  // Both ends can dial the same connection at once.
+  bool has_simultaneous_open() const {
+    const std::string_view address = stack->listen;
+    return peer->has_roles && address.substr(address.rfind('/') - 4, 4) == "/tcp";
+  }
   std::string name() const { return std::string(peer->name) + "_" + stack->name; }
   friend void PrintTo(const Cell& c, std::ostream* out) {
     *out << c.peer->name << ", " << c.stack->name;
@@ -62,7 +68,11 @@ inline const PeerKind kRust = {"rust",
                                {"ed25519", "secp256k1", "ecdsa", "rsa"},
                                /*has_state=*/false};
 // js-libp2p has no ECDSA identities and refuses those of others.
-inline const PeerKind kJs = {"js", "KITH_PEER_JS", "js-libp2p", {"ed25519", "secp256k1", "rsa"}};
+inline const PeerKind kJs = {.name = "js",
+                             .variable = "KITH_PEER_JS",
+                             .agent = "js-libp2p",
+                             .key_types = {"ed25519", "secp256k1", "rsa"},
+                             .has_roles = false};
 
 inline const Stack kQuic = {"quic_v1", "/ip4/127.0.0.1/udp/0/quic-v1", {}};
 inline const Stack kTcpNoise = {

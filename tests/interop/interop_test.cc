@@ -13,6 +13,7 @@
 #include "protocol/pnet/pnet.h"
 #include "tests/interop/cells.h"
 #include "tests/support/child_process.h"
+#include "tests/support/deaf_port.h"
 #include "tests/support/test_node.h"
 #include "tests/support/web_certificate.h"
 
@@ -88,6 +89,10 @@ class Interop : public testing::TestWithParam<Cell> {
   }
 
   std::unique_ptr<TestNode> our_node(host::HostConfig config = {}) {
+    return our_node(std::move(config), {stack().listen});
+  }
+  std::unique_ptr<TestNode> our_node(host::HostConfig config,
+                                     const std::vector<std::string>& listen) {
     if (stack().has_mplex) {
       config.tcp.upgrade.muxers = {transport::upgrade::Muxer::kYamux,
                                    transport::upgrade::Muxer::kMplex};
@@ -101,7 +106,7 @@ class Interop : public testing::TestWithParam<Cell> {
       config.websocket.private_key_pem = certificate.private_key_pem;
       config.websocket.accept_any_certificate = true;
     }
-    return TestNode::create(std::move(config), {stack().listen});
+    return TestNode::create(std::move(config), listen);
   }
 
   std::unique_ptr<ChildProcess> spawn(std::vector<std::string> words) {
@@ -124,9 +129,10 @@ class Interop : public testing::TestWithParam<Cell> {
 
   // Starts the peer as a dialer of `address`, to run `actions`.
   void start_dialer(const std::string& address, const std::vector<std::string>& actions,
-                    const std::string& key = "ed25519") {
-    std::vector<std::string> words = {"dial", address, "--key", key};
+                    const std::vector<std::string>& flags = {}) {
+    std::vector<std::string> words = {"dial", address};
     words.insert(words.end(), actions.begin(), actions.end());
+    words.insert(words.end(), flags.begin(), flags.end());
     peer_ = spawn(words);
     ASSERT_TRUE(peer_);
   }
@@ -407,7 +413,7 @@ TEST_P(Interop, TheyDialEveryPairOfKeyTypes) {
       ASSERT_TRUE(node);
       for (const char* theirs : peer().key_types) {
         SCOPED_TRACE(std::string("our ") + ours + ", their " + theirs);
-        start_dialer(node->address(), {"ping:1", "echo:1000"}, theirs);
+        start_dialer(node->address(), {"ping:1", "echo:1000"}, {"--key", theirs});
         answer(*node, "ping:1");
         answer(*node, "echo:1000");
       }
@@ -415,17 +421,60 @@ TEST_P(Interop, TheyDialEveryPairOfKeyTypes) {
   });
 }
 
+// Of the peers that can dial us while we dial them.
+class InteropDialers : public Interop {};
+
+// The peer dials a port where nobody answers, and we then dial it from there: two SYNs cross, and neither end is a
+// listener.
+TEST_P(InteropDialers, BothDial) {
+  for (const bool are_we_dialer : {true, false}) {
+    behavior(are_we_dialer ? "as_dialer" : "as_listener", [&] {
+      auto node = our_node({}, {});
+      ASSERT_TRUE(node);
+      DeafPort deaf;
+      ASSERT_TRUE(deaf.is_ready());
+      const std::string host = "/ip4/127.0.0.1/tcp/";
+      const std::string ours = host + std::to_string(deaf.port());
+      std::vector<std::string> actions = {"ping:3", "echo:1048576", "streams:200"};
+      if (has_state()) actions.insert(actions.begin(), "state");
+      start_dialer(ours + "/p2p/" + node->host().id().to_string(), actions,
+                   {"--role", are_we_dialer ? "listener" : "dialer"});
+      std::optional<uint16_t> port;
+      ASSERT_TRUE(node->run_until([&] { return (port = deaf.dialer()).has_value(); }));
+
+      deaf.give_up();
+      const wire::Multiaddr listen = wire::Multiaddr::parse(ours).value();
+      ASSERT_TRUE(node->host().swarm().listen(listen).ok());
+      swarm::PeerConnection* c =
+          node->connect(host + std::to_string(*port),
+                        are_we_dialer ? transport::Role::kDialer : transport::Role::kListener);
+      ASSERT_TRUE(c) << node->failure;
+      EXPECT_EQ(c->direction(), transport::Direction::kOutbound);
+      EXPECT_EQ(node->num_connected, 1U);
+      EXPECT_EQ(node->echo(*c, kMiB), "");
+      if (has_state()) expect_stack(answer(*node, "state"));
+      for (const char* action : {"ping:3", "echo:1048576", "streams:200"}) answer(*node, action);
+    });
+  }
+}
+
 std::string name_of(const testing::TestParamInfo<Cell>& p) { return p.param.name(); }
 
-std::vector<Cell> listeners() {
+template <class Filter>
+std::vector<Cell> cells_that(Filter&& filter) {
   std::vector<Cell> out;
-  std::copy_if(std::begin(kCells), std::end(kCells), std::back_inserter(out),
-               [](const Cell& c) { return c.listens; });
+  std::copy_if(std::begin(kCells), std::end(kCells), std::back_inserter(out), filter);
   return out;
 }
 
 INSTANTIATE_TEST_SUITE_P(Peers, Interop, testing::ValuesIn(kCells), name_of);
-INSTANTIATE_TEST_SUITE_P(Peers, InteropListener, testing::ValuesIn(listeners()), name_of);
+INSTANTIATE_TEST_SUITE_P(Peers, InteropListener,
+                         testing::ValuesIn(cells_that([](const Cell& c) { return c.listens; })),
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(Peers, InteropDialers, testing::ValuesIn(cells_that([](const Cell& c) {
+                           return c.has_simultaneous_open();
+                         })),
+                         name_of);
 
 }  // namespace
 }  // namespace kith::test

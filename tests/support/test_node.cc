@@ -43,11 +43,12 @@ bool TestNode::run_until(const std::function<bool()>& done, Duration limit) {
   return true;
 }
 
-swarm::PeerConnection* TestNode::connect(const std::string& address) {
+swarm::PeerConnection* TestNode::connect(const std::string& address, transport::Role role) {
   failure.clear();
   connected_ = nullptr;
   const wire::Multiaddr addresses[] = {wire::Multiaddr::parse(address).value()};
-  Result<std::unique_ptr<swarm::Connect>> connect = host_->swarm().connect({}, addresses, this);
+  Result<std::unique_ptr<swarm::Connect>> connect =
+      host_->swarm().connect({}, addresses, this, role);
   if (!connect.ok()) {
     failure = connect.error().to_string();
     return nullptr;

@@ -144,7 +144,8 @@ class TestNode final : public swarm::ConnectHandler, public swarm::Observer {
   // Runs the loop until `done()` or `limit`; false at the limit.
   bool run_until(const std::function<bool()>& done, Duration limit = seconds(30));
   // Connects; nullptr and `failure` on error.
-  swarm::PeerConnection* connect(const std::string& address);
+  swarm::PeerConnection* connect(const std::string& address,
+                                 transport::Role role = transport::Role::kDialer);
   // A whole echo; "" or what went wrong.
   std::string echo(swarm::PeerConnection& connection, uint64_t size, uint32_t seed = 1);
   // Round trips of `count` pings in ns; fewer on failure.

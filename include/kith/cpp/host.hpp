@@ -157,8 +157,8 @@ struct HostState final : RuntimeUser {
     if (!self->detached && function) function(std::forward<Args>(args)...);
   }
   kith_host_handler handler() {
-    kith_host_handler h;
-    kith_host_handler_init(&h);
+    kith_host_handler h{};
+    h.struct_size = sizeof h;
     h.user = this;
     h.on_connected = [](void* user, kith_connection* c) {
       call<&HostConfig::on_connected>(user, Connection(c));
@@ -226,7 +226,7 @@ class Host {
   // Starts a node on `runtime` and listens. Errors name the address that failed.
   static Result<Host> create(Runtime& runtime, HostConfig config = {}) {
     kith_host_config c;
-    kith_host_config_init(&c);
+    kith_host_config_init(&c, sizeof c);
     const std::vector<const char*> listen = detail::pointers_to(config.listen);
     const std::vector<const char*> security = detail::pointers_to(config.security);
     const std::vector<const char*> muxers = detail::pointers_to(config.muxers);
@@ -267,7 +267,8 @@ class Host {
     auto* state = new detail::HostState;
     state->events = config;  // a copy: `c` points into `config`
     state->events.network_key.reset();
-    c.handler = state->handler();
+    const kith_host_handler handler = state->handler();
+    c.handler = &handler;
     kith_error error{};
     const kith_status status = kith_host_new(runtime.get(), &state->host, &c, &error);
     if (status != KITH_OK) {

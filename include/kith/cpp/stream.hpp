@@ -75,8 +75,8 @@ struct StreamState {
 
   // The handler of the C stream. Once set it owns a reference, which its user_destroy drops.
   kith_stream_handler handler() {
-    kith_stream_handler h;
-    kith_stream_handler_init(&h);
+    kith_stream_handler h{};
+    h.struct_size = sizeof h;
     h.user = this;
     h.user_destroy = [](void* user) { static_cast<StreamState*>(user)->unref(); };
     h.on_open = [](void* user, kith_stream*, const char*) {
@@ -261,8 +261,8 @@ class Stream {
     if (!state_) return;
     state_->detached = true;
     if (!state_->closed) {
-      kith_stream_handler none;
-      kith_stream_handler_init(&none);
+      kith_stream_handler none{};
+      none.struct_size = sizeof none;
       kith_stream_set_handler(state_->stream, &none);
       if (!state_->write_ended) kith_stream_reset(state_->stream, 0);
       if (!state_->read_ended) kith_stream_stop_reading(state_->stream, 0);

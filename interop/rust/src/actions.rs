@@ -52,7 +52,7 @@ impl Runner {
             return Err("the address does not end in /p2p/ID".into());
         };
         let (node, mut events) = Node::new(options)?;
-        node.dial(address);
+        node.dial(peer, address, options.as_listener);
         timeout(options.timeout, events.connected.recv())
             .await
             .map_err(|_| "timed out")?

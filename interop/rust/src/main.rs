@@ -21,7 +21,7 @@ const USAGE: &str = "\
 usage: peer listen [FLAG]... [--listen MADDR]...
        peer dial MADDR ACTION... [FLAG]... [--timeout SECONDS]
 flags: --key TYPE, --seed N, --security noise|tls, --muxer yamux, --ping own|libp2p,
-       --record none|legacy
+       --record none|legacy, --role dialer|listener
 ";
 
 /// Options are the flags of both modes.
@@ -33,6 +33,8 @@ pub struct Options {
     pub legacy_record: bool,
     /// What a TCP connection may be secured by.
     pub security: Vec<&'static str>,
+    /// Whether we play the listener in the connection that we dial, as the remote dials us too.
+    pub as_listener: bool,
     pub listen: Vec<Multiaddr>,
     pub timeout: Duration,
 }
@@ -61,6 +63,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<(Options, Vec<String>
         ping: Ping::Own,
         legacy_record: false,
         security: tcp::SECURITY.to_vec(),
+        as_listener: false,
         listen: Vec::new(),
         timeout: Duration::from_secs(60),
     };
@@ -82,6 +85,8 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<(Options, Vec<String>
             "--ping" if value == "libp2p" => options.ping = Ping::Libp2p,
             "--record" if value == "none" => options.legacy_record = false,
             "--record" if value == "legacy" => options.legacy_record = true,
+            "--role" if value == "dialer" => options.as_listener = false,
+            "--role" if value == "listener" => options.as_listener = true,
             "--listen" => options.listen.push(value.parse().map_err(|_| bad())?),
             "--timeout" => {
                 let seconds = value.parse().map_err(|_| bad())?;

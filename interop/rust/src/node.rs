@@ -11,7 +11,7 @@ use libp2p::{
     Multiaddr, PeerId, Swarm, SwarmBuilder, identify,
     identity::Keypair,
     ping,
-    swarm::{NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle},
+    swarm::{NetworkBehaviour, SwarmEvent, behaviour::toggle::Toggle, dial_opts::DialOpts},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -43,7 +43,7 @@ pub struct Events {
 }
 
 enum Command {
-    Dial(Multiaddr),
+    Dial(DialOpts),
     Close(oneshot::Sender<()>),
 }
 
@@ -94,9 +94,13 @@ impl Node {
         Ok((Node { peer_id, streams: control, commands }, events))
     }
 
-    /// Dials an address; the outcome arrives in `Events::connected`.
-    pub fn dial(&self, address: Multiaddr) {
-        let _ = self.commands.send(Command::Dial(address));
+    /// Dials a peer at an address; the outcome arrives in `Events::connected`.
+    pub fn dial(&self, peer: PeerId, address: Multiaddr, as_listener: bool) {
+        let mut dial = DialOpts::peer_id(peer).addresses(vec![address]);
+        if as_listener {
+            dial = dial.override_role();
+        }
+        let _ = self.commands.send(Command::Dial(dial.build()));
     }
 
     /// Closes the connections, waiting half a second at most for that to have been sent.
@@ -146,8 +150,8 @@ async fn drive(
     let closed = loop {
         tokio::select! {
             command = inbox.recv() => match command {
-                Some(Command::Dial(address)) => {
-                    if let Err(error) = swarm.dial(address) {
+                Some(Command::Dial(options)) => {
+                    if let Err(error) = swarm.dial(options) {
                         let _ = queues.connected.send(Err(error.to_string()));
                     }
                 }

@@ -66,6 +66,8 @@ class Session final : public muxer::Session {
 
   // Nothing is sent or received any more: mplex has no way to say why.
   void go_away(uint32_t code);
+  // Whether the peer's end is a good one: there is no other.
+  bool may_end_here() const { return true; }
 
  private:
   static Stream& of(muxer::Stream& stream) { return static_cast<Stream&>(stream); }

@@ -94,6 +94,17 @@ Status Session::receive(Bytes plaintext, const Buffer* backing, TimePoint now) {
 }
 
 void Session::deliver(Stream& stream, Bytes piece, const Buffer* backing) {
+  while (backing && num_pinned_ >= limits::kMuxerPinnedBlocks && stream.held_.empty() &&
+         !stream.is_discarding_ && !stream.ended_ && !piece.empty()) {
+    const size_t n = std::min(piece.size(), limits::kMuxerPieceBytes);
+    const Buffer copy = Buffer::take(to_vector(piece.first(n)));
+    deliver_from(stream, copy.bytes(), &copy);
+    piece = piece.subspan(n);
+  }
+  if (!piece.empty() && !stream.ended_) deliver_from(stream, piece, backing);
+}
+
+void Session::deliver_from(Stream& stream, Bytes piece, const Buffer* backing) {
   size_t n = 0;
   const bool is_paused = !stream.held_.empty();
   if (!is_paused && !stream.is_discarding_) {
@@ -108,6 +119,7 @@ void Session::deliver(Stream& stream, Bytes piece, const Buffer* backing) {
     if (backing && !is_paused) {
       const auto offset = static_cast<size_t>(rest.data() - backing->data());
       stream.held_.pin(backing->slice(offset, rest.size()));
+      ++num_pinned_;
     } else {
       stream.held_.append(rest, pools_.chunks);
     }
@@ -156,12 +168,15 @@ Status Session::charge() {
 }
 
 void Session::take_held(Stream& stream, size_t n) {
+  const bool was_pinned = stream.held_.is_pinned();
   stream.held_.consume(n, pools_.chunks);
   held_total_ -= n;
+  if (was_pinned && !stream.held_.is_pinned()) --num_pinned_;
   on_taken(stream, n);
 }
 
 void Session::drop_held(Stream& stream) {
+  if (stream.held_.is_pinned()) --num_pinned_;
   held_total_ -= stream.held_.size();
   stream.held_.clear(pools_.chunks);
 }
@@ -267,8 +282,8 @@ void Session::end_if_done(Stream& stream) {
 
 void Session::end_with_reset(Stream& stream, uint32_t code) {
   if (stream.ended_) return;
-  // At the peer's expense, who opened it, whoever gives it up.
-  if (stream.is_inbound_) churn_.spend(now_);
+  // At the peer's expense, who opened it, whoever gives it up; unless it was answered in full.
+  if (stream.is_inbound_) stream.fin_sent_ ? churn_.earn() : churn_.spend_softly(now_);
   const bool peer_knows_all = stream.fin_sent_ && stream.fin_received_;
   if (stream.is_announced_ && !peer_knows_all) owe_reset(stream.id_, code);
   end(stream);
@@ -291,6 +306,14 @@ void Session::end(Stream& stream) {
   stream.queue_.move_to(in_flight_);
   ask_callback(stream);
   if (!stream.is_inbound_) start_waiting();
+}
+
+void Session::on_peer_away() {
+  state_ = State::kPeerAway;
+  while (Stream* stream = waiting_.front()) {
+    end(*stream);
+    handler_->on_reset(*stream, 0);
+  }
 }
 
 void Session::owe_reset(uint64_t id, uint32_t code) {

@@ -114,7 +114,8 @@ class Session {
   // KITH_ERR_LIMIT, or KITH_ERR_CONNECTION_LOST when the peer went away with an error.
   //
   // Bytes that on_data leaves are copied. Given as a Buffer they are held where they are instead, by a reference, so that the
-  // view that on_data had stays valid until they are consumed.
+  // view that on_data had stays valid until they are consumed. As whoever holds one byte keeps its whole block, on_data sees
+  // a copy in small pieces while limits::kMuxerPinnedBlocks are held.
   Status receive(Bytes plaintext, TimePoint now) { return receive(plaintext, nullptr, now); }
   Status receive(const Buffer& plaintext, TimePoint now) {
     return receive(plaintext.bytes(), &plaintext, now);
@@ -200,6 +201,13 @@ class Session {
 
   // Streams and their ends.
   Stream* find(uint64_t id, bool is_inbound);
+  // The oldest inbound stream for which `is_it(stream)` holds, or nullptr.
+  template <typename Predicate>
+  Stream* find_inbound(Predicate is_it) {
+    const auto it =
+        std::ranges::find_if(inbound_, is_it, [](const Entry& e) -> Stream& { return *e.stream; });
+    return it == inbound_.end() ? nullptr : it->stream;
+  }
   void add(Stream& stream);
   void end(Stream& stream);
   void end_with_reset(Stream& stream, uint32_t code);
@@ -209,6 +217,8 @@ class Session {
   void on_answered();
   // The peer's side has ended. Returns false if it had before.
   bool on_fin(Stream& stream);
+  // The peer takes no more streams: those that wait for their turn have ended.
+  void on_peer_away();
   void drop_held(Stream& stream);
   // For a frame or a stream that changed nothing, which costs the peer less than us.
   Status charge();
@@ -252,6 +262,7 @@ class Session {
   Table& table_of(bool is_inbound) { return is_inbound ? inbound_ : outbound_; }
   Status receive(Bytes plaintext, const Buffer* backing, TimePoint now);
   void deliver(Stream& stream, Bytes piece, const Buffer* backing);
+  void deliver_from(Stream& stream, Bytes piece, const Buffer* backing);
   void discard(Stream& stream, size_t n);
   void take_held(Stream& stream, size_t n);
   void redeliver(Stream& stream);
@@ -269,6 +280,7 @@ class Session {
   bool is_filling_ = false;       // in fill(): no callbacks
   bool resets_overflow_ = false;  // more resets are owed than we keep
   size_t held_total_ = 0;
+  size_t num_pinned_ = 0;  // streams whose held bytes keep a block
 
   Table inbound_;
   Table outbound_;

@@ -80,6 +80,7 @@ bool Session::fill_turn(muxer::Filler& filler, Stream& stream) {
   }
   stream.ack_owed_ = false;
   stream.send_window_ -= static_cast<uint32_t>(n);
+  if (stream.send_window_ == 0 && stream.fin_received_) stream.epoch_ = now_;
   fill_data(filler, stream, n);
   return true;
 }

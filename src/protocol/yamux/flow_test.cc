@@ -98,6 +98,47 @@ TEST(YamuxFlow, AViewIntoABufferStaysValidWhileHeld) {
   EXPECT_EQ(text_of(server.in()), "abcdef");
 }
 
+// One byte that waits keeps the block that it came in, so only so many of these are kept.
+TEST(YamuxFlow, WaitingBytesKeepABoundedNumberOfBlocks) {
+  Subject server(false);
+  server.on_bytes = [](End::Seen&, Bytes) { return size_t{0}; };
+  int num_kept = 0;
+  const std::string big(40'000, 'x');
+  std::vector<ByteVector> frames;
+  for (size_t i = 0; i < limits::kStreamsPerConnection; ++i) {
+    const std::string_view data = i % 2 == 0 ? "x" : std::string_view(big);
+    frames.push_back(data_frame(kSyn, static_cast<uint32_t>(2 * i + 1), data));
+    ++num_kept;
+    const Buffer block = Buffer::wrap(
+        frames.back(), [](void* n, const uint8_t*, size_t) { --*static_cast<int*>(n); }, &num_kept);
+    ASSERT_TRUE(server.session.receive(block, 0).ok());
+  }
+  EXPECT_EQ(num_kept, static_cast<int>(limits::kMuxerPinnedBlocks));
+  size_t total = 0;
+  for (End::Seen& seen : server.streams) {
+    EXPECT_EQ(server.session.held(*seen.stream)[0], 'x');
+    const size_t size = seen.id % 4 == 1 ? 1 : big.size();
+    server.consume(seen, size);
+    total += seen.received.size();
+  }
+  EXPECT_EQ(total, limits::kStreamsPerConnection / 2 * (big.size() + 1));
+  EXPECT_EQ(server.session.held_bytes(), 0U);
+  EXPECT_EQ(num_kept, 0);
+  // There is room for blocks again.
+  server.streams[0].received.clear();
+  ++num_kept;
+  const ByteVector frame = data_frame(0, 1, "y");
+  ASSERT_TRUE(
+      server.session
+          .receive(Buffer::wrap(
+                       frame, [](void* n, const uint8_t*, size_t) { --*static_cast<int*>(n); },
+                       &num_kept),
+                   0)
+          .ok());
+  EXPECT_EQ(num_kept, 1);
+  server.consume(server.streams[0], 1);
+}
+
 TEST(YamuxFlow, ReturnsCreditWhenHalfTheWindowIsConsumed) {
   Reader server;
   const std::string piece(32 * kKiB, 'x');

@@ -1,7 +1,6 @@
 // The 12-byte header that starts each yamux frame. Spec: libp2p/specs yamux/README.md "Framing".
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -57,12 +56,5 @@ inline void encode_header(const FrameHeader& header, uint8_t* out) {
   put(4, header.id);
   put(8, header.length);
 }
-
-// The headers of one flush, at fixed addresses.
-struct FrameHeaders {
-  static constexpr size_t kMax = 128;
-  size_t size = 0;
-  std::array<std::array<uint8_t, kHeaderBytes>, kMax> headers;
-};
 
 }  // namespace kith::yamux

@@ -159,6 +159,58 @@ TEST(YamuxHostile, StreamsThatDoTheirWorkAreNoChurn) {
   EXPECT_EQ(count_taken(server, 1000000, 20000, request), 20000U);
 }
 
+// A server answers and needs no more of the request, whose end comes late: nothing of that is the peer's fault.
+TEST(YamuxHostile, RequestsThatAreAnsweredBeforeTheirEndAreNoChurn) {
+  Subject server(false);
+  server.on_new = [&](End::Seen& seen) {
+    ASSERT_TRUE(server.write(seen, "reply").ok());
+    server.session.close_write(*seen.stream);
+    server.session.stop_reading(*seen.stream, 0);
+  };
+  const auto request = [](size_t i) {
+    const auto id = static_cast<uint32_t>(2 * i + 1);
+    ByteVector out = data_frame(kSyn, id, "request");
+    if (i > 0) append(out, encode({kWindowUpdate, kFin, id - 2, 0}));
+    if (i % 1000 == 0) append(out, encode({kPing, kSyn, 0, 1}));
+    return out;
+  };
+  EXPECT_EQ(count_taken(server, 100000, 20000, request), 20000U);
+}
+
+TEST(YamuxHostile, WhatWeRefuseLeavesAnHonestPeerItsPings) {
+  Subject server(false);
+  server.on_new = [&](End::Seen& seen) { server.session.reset(*seen.stream, 1); };
+  const auto request = [](size_t i) {
+    ByteVector out = encode({kWindowUpdate, kSyn, static_cast<uint32_t>(2 * i + 1), 0});
+    if (i % 1000 == 0) append(out, encode({kPing, kSyn, 0, 1}));
+    return out;
+  };
+  EXPECT_EQ(count_taken(server, 100000, 20000, request), 20000U);
+}
+
+TEST(YamuxHostile, AStreamThatThePeerDroppedWithoutAWordMakesPlaceForANewOne) {
+  Config config;
+  config.max_inbound_streams = 2;
+  Subject server(false, config);
+  server.on_new = [&](End::Seen& seen) {
+    ASSERT_TRUE(server.write(seen, std::string(kInitialWindow + 1, 'x')).ok());
+  };
+  const auto open = [&](uint32_t id) { return server.give({kWindowUpdate, kSyn, id, 0}); };
+  for (const uint32_t id : {1, 3}) ASSERT_TRUE(open(id).ok());
+  server.flush();
+  ASSERT_TRUE(server.give({kWindowUpdate, kFin, 1, 0}).ok());
+  server.now += limits::kYamuxStuckStream - 1;
+  ASSERT_TRUE(open(5).ok());
+  EXPECT_EQ(server.frames(), (Frames{{kWindowUpdate, kRst, 5, kResourceLimitExceeded}}));
+  server.now += 1;
+  ASSERT_TRUE(open(7).ok());
+  EXPECT_EQ(server.streams[0].num_resets, 1U);
+  EXPECT_EQ(server.streams[1].num_resets, 0U);  // its peer may still want to say something
+  EXPECT_EQ(server.frames()[0], (Frame{kWindowUpdate, kRst, 1, kResourceLimitExceeded}));
+  EXPECT_EQ(server.streams.back().id, 7U);
+  EXPECT_EQ(server.streams[0].num_closed, 1U);
+}
+
 TEST(YamuxHostile, StreamsBeyondTheLimitAreReset) {
   Config config;
   config.max_inbound_streams = 2;

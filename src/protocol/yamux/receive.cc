@@ -53,7 +53,7 @@ Status Session::on_syn(const FrameHeader& header) {
   if (header.type == kData && header.length > kInitialWindow) {
     return violation("a new stream with more data than its window");
   }
-  if (is_full()) {
+  if (is_full() && !make_place()) {
     owe_reset(header.id, kResourceLimitExceeded);
     KITH_TRY(charge());
     return header.type == kData ? begin_body(nullptr, header) : Status();
@@ -66,6 +66,20 @@ Status Session::on_syn(const FrameHeader& header) {
   if (state_ == State::kEnding) return {};
   if (!stream.ended_) return on_known(stream, header);
   return header.type == kData ? begin_body(nullptr, header) : Status();
+}
+
+// Go and rust drop a stream that they have ended and do not read to the end, and say nothing. When there are too many streams
+// the oldest such one goes.
+bool Session::make_place() {
+  muxer::Stream* stuck = find_inbound([&](const muxer::Stream& raw) {
+    const Stream& s = static_cast<const Stream&>(raw);
+    return s.fin_received_ && !s.queue_.empty() && s.send_window_ == 0 &&
+           now_ - s.epoch_ >= limits::kYamuxStuckStream;
+  });
+  if (!stuck) return false;
+  end_with_reset(*stuck, kResourceLimitExceeded);
+  handler_->on_reset(*stuck, 0);
+  return state_ != State::kEnding;
 }
 
 // on_known handles data, a window update, or both's flags, of a stream that has not ended.
@@ -83,7 +97,8 @@ Status Session::on_known(Stream& stream, const FrameHeader& header) {
   const uint32_t room = std::numeric_limits<uint32_t>::max() - stream.send_window_;
   stream.send_window_ += std::min(room, header.length);
   update_ready(stream);
-  if ((header.flags & kFin) != 0) on_fin(stream);
+  if (header.length != 0 && stream.fin_received_) stream.epoch_ = now_;
+  if ((header.flags & kFin) != 0) end_peers_side(stream);
   return {};
 }
 
@@ -116,7 +131,12 @@ Status Session::begin_body(Stream* stream, const FrameHeader& header) {
 
 void Session::end_body() {
   muxer::Stream* stream = std::exchange(body_stream_, nullptr);
-  if (stream && body_fin_) on_fin(*stream);
+  if (stream && body_fin_) end_peers_side(of(*stream));
+}
+
+void Session::end_peers_side(Stream& stream) {
+  if (!stream.fin_received_) stream.epoch_ = now_;
+  on_fin(stream);
 }
 
 Status Session::on_ping(const FrameHeader& header) {
@@ -141,7 +161,7 @@ Status Session::on_go_away(const FrameHeader& header) {
     return Error(KITH_ERR_CONNECTION_LOST, "yamux",
                  "the peer went away with code " + std::to_string(header.length));
   }
-  state_ = State::kPeerAway;
+  on_peer_away();
   return {};
 }
 

@@ -32,8 +32,9 @@ class Stream final : public muxer::Stream {
   uint32_t receive_window_ = kInitialWindow;  // bytes we let the peer send
   uint32_t window_ = kInitialWindow;          // what receive_window_ returns to; grows
   uint32_t credit_ = 0;                       // consumed, and not returned to receive_window_
-  TimePoint epoch_ = 0;                       // when credit was returned last
-  ListHook<Stream> control_hook_;             // control_: frames other than data are due
+  // When credit was returned last; behind the peer's end, when it last had reason to give us some.
+  TimePoint epoch_ = 0;
+  ListHook<Stream> control_hook_;  // control_: frames other than data are due
 };
 static_assert(sizeof(Stream) <= 208, "an idle stream is small");
 
@@ -54,7 +55,7 @@ class Session final : public muxer::Session {
   using Config = yamux::Config;
   using Pools = yamux::Pools;
 
-  // `is_client`: we opened the connection (the spec's client: odd stream ids). `handler` is borrowed.
+  // `is_client`: we play the dialer (the spec's client: odd stream ids). `handler` is borrowed.
   Session(bool is_client, const Config& config, muxer::SessionHandler* handler, TimePoint now);
   ~Session();
 
@@ -75,6 +76,9 @@ class Session final : public muxer::Session {
   // go_away tells the peer, with the next fill(), that the connection ends, and why. Nothing is sent after it, and nothing
   // received any more. Harmless the second time.
   void go_away(uint32_t code);
+  // Whether the peer's end is a good one without a go-away. go-libp2p closes like that; but with streams open somebody was cut
+  // off, by the kernel for a dead process or by one on the path.
+  bool may_end_here() const { return num_streams() == 0; }
   // The shortest round trip seen lately; 0 before the first.
   Duration rtt() const { return rtt_; }
 
@@ -104,6 +108,9 @@ class Session final : public muxer::Session {
   Status on_frame(const FrameHeader& header);
   Status on_stream_frame(const FrameHeader& header);
   Status on_syn(const FrameHeader& header);
+  void end_peers_side(Stream& stream);
+  // For one more inbound stream.
+  bool make_place();
   Status on_known(Stream& stream, const FrameHeader& header);
   Status on_peer_reset(const FrameHeader& header);
   Status on_ping(const FrameHeader& header);

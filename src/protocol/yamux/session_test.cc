@@ -317,6 +317,20 @@ TEST(Yamux, StreamsBeyondWhatThePeerAllowsWait) {
   EXPECT_NE(client.open(), nullptr);
 }
 
+TEST(Yamux, StreamsThatWaitEndWhenThePeerGoesAway) {
+  Config config;
+  config.max_outbound_streams = 2;
+  Subject client(true, config);
+  for (size_t i = 0; i < 5; ++i) ASSERT_TRUE(client.write(*client.open(), "x").ok());
+  client.flush();
+  ASSERT_TRUE(client.give({kGoAway, 0, 0, kNormal}).ok());
+  EXPECT_EQ(client.frames(), (Frames{}));
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(client.streams[i].num_resets, i < 2 ? 0U : 1U);
+    EXPECT_EQ(client.streams[i].num_closed, i < 2 ? 0U : 1U);
+  }
+}
+
 TEST(Yamux, OpensNoMoreStreamsAtOnceThanPeersBear) {
   Subject client(true);
   for (size_t i = 0; i < limits::kMuxerOutboundStreams + 10; ++i) ASSERT_NE(client.open(), nullptr);

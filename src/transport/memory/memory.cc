@@ -122,11 +122,12 @@ bool MemoryTransport::can_listen(const wire::Multiaddr& address) const {
 }
 
 Result<std::unique_ptr<Dial>> MemoryTransport::dial(const wire::Multiaddr& address,
-                                                    const identity::PeerId& expected,
+                                                    const DialOptions& options,
                                                     DialHandler* handler) {
   if (shutting_down_) return Error(KITH_ERR_CLOSED, "memory");
+  KITH_TRY(check_dialer_role(options, address));
   return std::unique_ptr<Dial>(
-      std::make_unique<MemoryDial>(*this, port_of(address).value(), expected, handler));
+      std::make_unique<MemoryDial>(*this, port_of(address).value(), options.expected, handler));
 }
 
 Result<std::unique_ptr<Listener>> MemoryTransport::listen(const wire::Multiaddr& address,

@@ -40,8 +40,7 @@ class MemoryTransport final : public Transport {
   ~MemoryTransport() override;
   bool can_dial(const wire::Multiaddr& address) const override;
   bool can_listen(const wire::Multiaddr& address) const override;
-  Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address,
-                                     const identity::PeerId& expected,
+  Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address, const DialOptions& options,
                                      DialHandler* handler) override;
   Result<std::unique_ptr<Listener>> listen(const wire::Multiaddr& address,
                                            ListenerHandler* handler) override;

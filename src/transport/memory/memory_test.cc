@@ -112,7 +112,7 @@ struct Memory : testing::Test {
     b->listener = b->transport->listen(at(0), b.get()).value();
   }
   void connect() {
-    a->dial = a->transport->dial(b->listener->address(), peer_id(2), a.get()).value();
+    a->dial = a->transport->dial(b->listener->address(), {peer_id(2)}, a.get()).value();
     ASSERT_TRUE(loop.run_until([&] { return a->num_outcomes == 1; }));
     ASSERT_EQ(a->connections.size(), 1U);
     ASSERT_EQ(b->connections.size(), 1U);
@@ -184,7 +184,7 @@ TEST_F(Memory, DialsFailWithWords) {
   EXPECT_TRUE(idle());
   EXPECT_EQ(a->failure.status(), KITH_ERR_CONNECTION_REFUSED);
   EXPECT_NE(a->failure.detail().find("/memory/77"), std::string_view::npos);
-  auto other = a->transport->dial(b->listener->address(), peer_id(9), a.get()).value();
+  auto other = a->transport->dial(b->listener->address(), {peer_id(9)}, a.get()).value();
   EXPECT_TRUE(idle());
   EXPECT_EQ(a->failure.status(), KITH_ERR_PEER_ID_MISMATCH);
   for (const uint8_t id : {uint8_t{2}, uint8_t{9}}) {

@@ -177,16 +177,17 @@ std::optional<Endpoint> QuicTransport::dial_source(const Endpoint& remote) {
 }
 
 Result<std::unique_ptr<Dial>> QuicTransport::dial(const wire::Multiaddr& address,
-                                                  const identity::PeerId& expected,
+                                                  const DialOptions& options,
                                                   DialHandler* handler) {
   if (shutting_down_) return Error(KITH_ERR_CLOSED, "quic");
+  KITH_TRY(check_dialer_role(options, address));
   KITH_ASSIGN(const Endpoint remote, endpoint_of(address, proto::kUdp));
   if (remote.port() == 0 || remote.is_wildcard()) {
     return Error(KITH_ERR_INVALID_ARGUMENT, "dial",
                  "'" + address.to_string() + "' names no host and port to dial");
   }
   auto dial = std::make_unique<QuicDial>(handler);
-  auto connection = std::make_unique<QuicConnection>(*this, expected, dial.get());
+  auto connection = std::make_unique<QuicConnection>(*this, options.expected, dial.get());
   KITH_TRY(connection->start_dial(remote, dial_source(remote)));
   dial->connection = connection.get();
   add(connection.release());

@@ -58,7 +58,10 @@ Status TcpListener::start(const Endpoint& at) {
   source_->listener = this;
   source_->on_event = [](epoll_event* event) {
     auto* source = static_cast<Source*>(static_cast<runtime::EpollSource*>(event->data.ptr));
-    if (source->listener) source->listener->accept_some();
+    // Whoever hears of a connection that was refused may stop listening.
+    for (int i = 0; i < kAcceptsPerTurn && source->listener; ++i) {
+      if (!source->listener->accept_one()) break;
+    }
   };
   if (Status s = transport_.loop().watch(source_.get(), EPOLLIN); !s.ok()) {
     ::close(fd);
@@ -80,11 +83,6 @@ TcpListener::~TcpListener() {
 
 wire::Multiaddr TcpListener::address() const {
   return multiaddr_of(endpoint_, wire::proto::kTcp).with(above_);
-}
-
-void TcpListener::accept_some() {
-  for (int i = 0; i < kAcceptsPerTurn && accept_one(); ++i) {
-  }
 }
 
 bool TcpListener::accept_one() {

@@ -25,7 +25,6 @@ class TcpListener final : public Listener {
   struct Source : runtime::EpollSource {
     TcpListener* listener;
   };
-  void accept_some();
   // Takes one connection off the queue. False if there is none, or none can be taken now.
   bool accept_one();
   void resume();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/buffer.h"
+#include "base/result.h"
 
 namespace kith::transport::tcp {
 

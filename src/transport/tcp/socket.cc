@@ -14,7 +14,8 @@ namespace kith::transport::tcp {
 
 namespace {
 
-// Less than this is copied out of the large buffer, so that whoever holds a few bytes does not keep all of it.
+// Less than this is copied out of the large buffer, so that whoever holds a few bytes does not keep all of it. How much of
+// larger ones is kept is the muxer's to bound.
 constexpr size_t kSmallRead = 4096;
 // More than this that could not be sent keeps its memory instead of being copied.
 constexpr size_t kLargeRest = 16 * 1024;
@@ -24,9 +25,17 @@ bool is_transient(int error) {
          error == ENOMEM;
 }
 
-void set_option(int fd, int level, int option) {
-  const int on = 1;
-  setsockopt(fd, level, option, &on, sizeof on);
+void set_option(int fd, int level, int option, int value = 1) {
+  setsockopt(fd, level, option, &value, sizeof value);
+}
+
+// So that a connection to a peer that is gone ends whatever the muxer: mplex has no pings.
+void keep_alive(int fd) {
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(limits::kTcpKeepAlive / seconds(1)));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL,
+             static_cast<int>(limits::kTcpProbeInterval / seconds(1)));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, limits::kTcpProbes);
 }
 
 }  // namespace
@@ -37,6 +46,7 @@ TcpSocket::TcpSocket(SocketTransport& transport, int socket_fd, const Endpoint& 
       remote_(remote),
       linger_(runtime::Timer::of<&TcpSocket::on_linger_end>(transport.loop().timers(), this)) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+  keep_alive(fd);
 }
 
 TcpSocket::~TcpSocket() {

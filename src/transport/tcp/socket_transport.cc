@@ -59,7 +59,7 @@ std::optional<Endpoint> SocketTransport::dial_source(const Endpoint& remote) con
 }
 
 Result<std::unique_ptr<Dial>> SocketTransport::dial(const wire::Multiaddr& address,
-                                                    const identity::PeerId& expected,
+                                                    const DialOptions& options,
                                                     DialHandler* handler) {
   if (shutting_down_) return Error(KITH_ERR_CLOSED, "tcp");
   KITH_ASSIGN(const Endpoint remote, endpoint_of(address, proto::kTcp));
@@ -72,7 +72,7 @@ Result<std::unique_ptr<Dial>> SocketTransport::dial(const wire::Multiaddr& addre
   KITH_ASSIGN(std::unique_ptr<upgrade::Pipe> pipe,
               wrap(std::move(socket), above_tcp(address).value_or(wire::Multiaddr()), remote,
                    Direction::kOutbound));
-  return upgrader_->dial(std::move(pipe), expected, handler);
+  return upgrader_->dial(std::move(pipe), options, handler);
 }
 
 Result<std::unique_ptr<Listener>> SocketTransport::listen(const wire::Multiaddr& address,

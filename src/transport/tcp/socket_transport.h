@@ -37,8 +37,7 @@ class SocketTransport : public Transport {
  public:
   ~SocketTransport() override;
 
-  Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address,
-                                     const identity::PeerId& expected,
+  Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address, const DialOptions& options,
                                      DialHandler* handler) override;
   Result<std::unique_ptr<Listener>> listen(const wire::Multiaddr& address,
                                            ListenerHandler* handler) override;

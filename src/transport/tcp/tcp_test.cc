@@ -2,6 +2,7 @@
 // in tests/conformance, what is above the sockets in transport/upgrade.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <functional>
 
 #include "protocol/tls/certificate.h"
+#include "tests/support/deaf_port.h"
 #include "transport/tcp/transport.h"
 
 namespace {
@@ -38,7 +40,10 @@ struct Node final : DialHandler, ListenerHandler, ConnectionHandler {
   void on_connected(Connection& c) override { add(c); }
   void on_failed(const Error& e) override { failures.push_back(e); }
   void on_connection(Connection& c) override { add(c); }
-  void on_inbound_failed(const wire::Multiaddr&, const Error& e) override { failures.push_back(e); }
+  void on_inbound_failed(const wire::Multiaddr&, const Error& e) override {
+    failures.push_back(e);
+    if (on_refused) on_refused();
+  }
   void add(Connection& c) {
     c.set_handler(this);
     connections.push_back(&c);
@@ -56,6 +61,7 @@ struct Node final : DialHandler, ListenerHandler, ConnectionHandler {
   std::vector<std::unique_ptr<Dial>> dials;
   std::vector<Connection*> connections;
   std::vector<Error> failures;
+  std::function<void()> on_refused;
   StreamHandler* inbound_stream = nullptr;  // of every stream that a peer opens; none: aborted
 };
 
@@ -87,8 +93,8 @@ class Tcp : public testing::Test {
     n.listeners.push_back(std::move(listener).value());
     return n.listeners.back()->address();
   }
-  void dial(Node& from, const wire::Multiaddr& to) {
-    Result<std::unique_ptr<Dial>> dial = from.tcp->dial(to, {}, &from);
+  void dial(Node& from, const wire::Multiaddr& to, const DialOptions& options = {}) {
+    Result<std::unique_ptr<Dial>> dial = from.tcp->dial(to, options, &from);
     if (dial.ok()) {
       from.dials.push_back(std::move(dial).value());
     } else {
@@ -335,6 +341,38 @@ TEST_F(Tcp, RunningOutOfDescriptorsOnlyDelaysConnections) {
   ::close(first);
 }
 
+TEST_F(Tcp, WhoHearsThatAConnectionWasRefusedMayStopListening) {
+  TcpConfig config;
+  config.upgrade.admission = std::make_shared<Admission>(AdmissionConfig{.max_handshakes = 1});
+  Node& n = make_node(config);
+  const wire::Multiaddr to = listen(n);
+  n.on_refused = [&n] { n.listeners.clear(); };
+  std::vector<int> sockets;
+  for (int i = 0; i < 4; ++i) sockets.push_back(raw_socket(to));
+  ASSERT_TRUE(run_until([&] { return n.listeners.empty(); }));
+  run_for(milliseconds(1));
+  for (const int fd : sockets) ::close(fd);
+}
+
+TEST_F(Tcp, TheKernelAsksWhetherASilentPeerIsStillThere) {
+  Node& a = make_node();
+  Node& b = make_node();
+  dial(a, listen(b));
+  ASSERT_TRUE(run_until([&] { return a.connections.size() == 1 && b.connections.size() == 1; }));
+  int num_watched = 0;
+  for (int fd = 3; fd < 64; ++fd) {
+    int kind = 0, is_on = 0, idle = 0, is_listening = 0;
+    socklen_t size = sizeof kind;
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &size) != 0 || kind != SOCK_STREAM) continue;
+    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size);
+    if (is_listening) continue;
+    getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &is_on, &size);
+    getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, &size);
+    num_watched += is_on != 0 && seconds(idle) == limits::kTcpKeepAlive;
+  }
+  EXPECT_EQ(num_watched, 2);
+}
+
 TEST_F(Tcp, MoreConnectionsAtOnceThanOneTurnTakesAreAllTaken) {
   Node& n = make_node();
   const wire::Multiaddr to = listen(n);
@@ -343,6 +381,29 @@ TEST_F(Tcp, MoreConnectionsAtOnceThanOneTurnTakesAreAllTaken) {
   for (const int fd : sockets) ::close(fd);
   ASSERT_TRUE(run_until([&] { return n.failures.size() == sockets.size(); }));
   EXPECT_EQ(n.failures[0].status(), KITH_ERR_CONNECTION_LOST) << n.failures[0].to_string();
+}
+
+TEST_F(Tcp, TwoThatDialEachOtherAtTheSameMomentConnectByTheirRoles) {
+  for (const Role role : {Role::kDialer, Role::kListener}) {
+    Node& a = make_node();
+    Node& b = make_node();
+    test::DeafPort deaf;
+    ASSERT_TRUE(deaf.is_ready());
+    const std::string to_b = "/ip4/127.0.0.1/tcp/" + std::to_string(deaf.port());
+    const wire::Multiaddr to_a = listen(a);
+    dial(a, at(to_b), {b.id, role});
+    ASSERT_TRUE(run_until([&] { return deaf.dialer().has_value(); }));
+    deaf.give_up();
+    listen(b, to_b);  // dials leave from there
+    dial(b, to_a, {a.id, role == Role::kDialer ? Role::kListener : Role::kDialer});
+    ASSERT_TRUE(run_until([&] { return a.connections.size() == 1 && b.connections.size() == 1; }));
+    for (const Node* n : {&a, &b}) {
+      EXPECT_EQ(n->connections[0]->direction(), Direction::kOutbound);
+      EXPECT_TRUE(n->failures.empty()) << n->failures[0].to_string();
+    }
+    EXPECT_EQ(a.connections[0]->remote_address(), at(to_b));
+    EXPECT_EQ(b.connections[0]->remote_address(), to_a);
+  }
 }
 
 // Counts and checks the bytes of one stream, and ends it when its peer does.

@@ -31,15 +31,14 @@ uint32_t go_away_code(uint64_t code) {
 template <typename Session, typename Muxer>
 MuxedConnection<Session, Muxer>::MuxedConnection(Upgrader& upgrader, std::unique_ptr<Pipe> pipe,
                                                  std::unique_ptr<Session> session,
-                                                 Direction direction)
+                                                 Direction direction, Role role)
     : upgrader_(upgrader),
       flush_(runtime::Deferred::of<&MuxedConnection::flush>(upgrader.loop(), this)),
       finish_(runtime::Deferred::of<&MuxedConnection::finish>(upgrader.loop(), this)),
       timer_(runtime::Timer::of<&MuxedConnection::on_timer>(upgrader.loop().timers(), this)),
       pipe_(std::move(pipe)),
       session_(std::move(session)),
-      muxer_(direction == Direction::kOutbound, muxer_config(upgrader), this,
-             upgrader.loop().now()),
+      muxer_(role == Role::kDialer, muxer_config(upgrader), this, upgrader.loop().now()),
       local_address_(pipe_->local_address()),
       remote_address_(pipe_->remote_address()),
       direction_(direction) {
@@ -163,10 +162,11 @@ void MuxedConnection<Session, Muxer>::on_pipe_end(const Error& error) {
   pipe_ended_ = true;
   if (error.status() != KITH_OK) return end(error);
   const Status s = session_->end_of_input();
-  if (s.ok() || muxer_.going_away()) {
+  if (muxer_.going_away() || (s.ok() && muxer_.may_end_here())) {
     return end(Error(KITH_ERR_CLOSED, "connection", "closed by the peer"));
   }
-  end(Error(KITH_ERR_CONNECTION_LOST, "connection", std::string(s.error().detail())));
+  end(Error(KITH_ERR_CONNECTION_LOST, "connection",
+            s.ok() ? "the peer hung up with streams open" : std::string(s.error().detail())));
 }
 
 template <typename Session, typename Muxer>

@@ -19,7 +19,7 @@ class MuxedConnection final : public UpgradedConnection, PipeHandler, muxer::Ses
  public:
   // `session` is open, `pipe` too.
   MuxedConnection(Upgrader& upgrader, std::unique_ptr<Pipe> pipe, std::unique_ptr<Session> session,
-                  Direction direction);
+                  Direction direction, Role role);
   ~MuxedConnection() override;
 
   void start(Bytes early) override;

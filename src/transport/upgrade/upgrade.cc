@@ -102,12 +102,12 @@ class Upgrade::SecureChannel {
   RawChannel raw_;
 };
 
-Upgrade::Upgrade(Upgrader& upgrader, std::unique_ptr<Pipe> pipe, const identity::PeerId& expected,
-                 Direction direction)
+Upgrade::Upgrade(Upgrader& upgrader, std::unique_ptr<Pipe> pipe, Direction direction,
+                 const DialOptions& options)
     : upgrader_(upgrader),
       pipe_(std::move(pipe)),
-      expected_(expected),
       direction_(direction),
+      options_(options),
       deadline_(runtime::Timer::of<&Upgrade::on_deadline>(upgrader.loop().timers(), this)) {
   pipe_->set_handler(this);
 }
@@ -152,7 +152,7 @@ Config Upgrade::security_config() const {
     config.context = &upgrader_.tls_context();
   }
   config.is_dialer = is_dialer();
-  config.expected_peer = expected_;
+  config.expected_peer = options_.expected;
   if (upgrader_.config().early_muxer) config.muxers = upgrader_.muxer_ids();
   return config;
 }
@@ -217,10 +217,10 @@ std::unique_ptr<UpgradedConnection> Upgrade::make_connection(std::unique_ptr<Ses
                                                              Muxer muxer) {
   if (muxer == Muxer::kMplex) {
     return std::make_unique<MuxedConnection<Session, mplex::Session>>(
-        upgrader_, std::move(pipe_), std::move(session), direction_);
+        upgrader_, std::move(pipe_), std::move(session), direction_, options_.role);
   }
-  return std::make_unique<MuxedConnection<Session, yamux::Session>>(upgrader_, std::move(pipe_),
-                                                                    std::move(session), direction_);
+  return std::make_unique<MuxedConnection<Session, yamux::Session>>(
+      upgrader_, std::move(pipe_), std::move(session), direction_, options_.role);
 }
 
 void Upgrade::on_pipe_open() {

@@ -1,4 +1,5 @@
-// Upgrade: one pipe on its way to a connection: open, a secure channel agreed on, its handshake, a muxer agreed on.
+// Upgrade: one pipe on its way to a connection: open, a secure channel agreed on, its handshake, a muxer agreed on. Which
+// part this end plays in all that is its role, not its direction.
 // Spec: libp2p/specs connections/README.md; connections/inlined-muxer-negotiation.md.
 #pragma once
 
@@ -14,8 +15,8 @@ class UpgradeDial;
 
 class Upgrade final : PipeHandler {
  public:
-  Upgrade(Upgrader& upgrader, std::unique_ptr<Pipe> pipe, const identity::PeerId& expected,
-          Direction direction);
+  Upgrade(Upgrader& upgrader, std::unique_ptr<Pipe> pipe, Direction direction,
+          const DialOptions& options);
   ~Upgrade();
   // Who hears of the outcome: one of the two.
   void set_dial(UpgradeDial* dial) { dial_ = dial; }
@@ -66,13 +67,13 @@ class Upgrade final : PipeHandler {
   void deliver();
   Error at_step(const Error& error) const;
   void on_deadline();
-  bool is_dialer() const { return direction_ == Direction::kOutbound; }
-  const char* where() const { return is_dialer() ? "dial" : "accept"; }
+  bool is_dialer() const { return options_.role == Role::kDialer; }
+  const char* where() const { return direction_ == Direction::kOutbound ? "dial" : "accept"; }
 
   Upgrader& upgrader_;
   std::unique_ptr<Pipe> pipe_;
-  const identity::PeerId expected_;
   const Direction direction_;
+  const DialOptions options_;
   UpgradeDial* dial_ = nullptr;
   const Listener* listener_ = nullptr;
   ListenerHandler* listener_handler_ = nullptr;

@@ -87,6 +87,7 @@ class UpgradeTest : public testing::Test {
  protected:
   ~UpgradeTest() override {
     dial_.reset();
+    far_dial_.reset();
     for (auto& n : nodes_) n->upgrader->shutdown([](void*) {}, nullptr);
     EXPECT_TRUE(loop_.run_until([&] {
       return std::all_of(nodes_.begin(), nodes_.end(),
@@ -128,8 +129,17 @@ class UpgradeTest : public testing::Test {
     far_pipe_ = b.get();
     if (near_budget_) a->faults.break_at = *near_budget_;
     if (far_budget_) b->faults.break_at = *far_budget_;
-    dial_ = near.upgrader->dial(std::move(a), expected, &near);
+    dial_ = near.upgrader->dial(std::move(a), {expected}, &near);
     far.upgrader->accept(std::move(b), admit(far), nullptr, &far);
+  }
+  // Joins the two by a pipe that both dialed.
+  void join_dialers(Node& near, const DialOptions& near_options, Node& far,
+                    const DialOptions& far_options) {
+    auto a = std::make_unique<SimPipe>(loop_, latency_, 1);
+    auto b = std::make_unique<SimPipe>(loop_, latency_, 2);
+    SimPipe::join(*a, *b);
+    dial_ = near.upgrader->dial(std::move(a), near_options, &near);
+    far_dial_ = far.upgrader->dial(std::move(b), far_options, &far);
   }
   bool run_until_outcome(Node& a, Node& b) {
     return loop_.run_until([&] { return a.num_outcomes == 1 && b.num_outcomes == 1; });
@@ -140,6 +150,7 @@ class UpgradeTest : public testing::Test {
   std::optional<size_t> near_budget_, far_budget_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<Dial> dial_;
+  std::unique_ptr<Dial> far_dial_;
   SimPipe* near_pipe_ = nullptr;  // valid right after join()
   SimPipe* far_pipe_ = nullptr;
 };
@@ -172,6 +183,57 @@ TEST_F(UpgradeTest, BytesArriveWholeWhateverThePiecesAre) {
       near.connection->close(0);
       ASSERT_TRUE(loop_.run_until([&] { return !near.connection && !far.connection; }));
       EXPECT_EQ(far.end.status(), KITH_ERR_CLOSED) << far.end.to_string();
+    }
+  }
+}
+
+TEST_F(UpgradeTest, TwoThatDialEachOtherAtOnceConnectByTheirRoles) {
+  for (const Ends& ends : kAllEnds) {
+    Node& near = make_node(config_of(ends));
+    Node& far = make_node(config_of(ends));
+    join_dialers(near, {far.id, Role::kListener}, far, {near.id, Role::kDialer});
+    ASSERT_TRUE(run_until_outcome(near, far));
+    ASSERT_TRUE(near.connection && far.connection)
+        << near.failure.to_string() << far.failure.to_string();
+    EXPECT_EQ(near.peer, far.id);
+    EXPECT_EQ(far.peer, near.id);
+    Client clients[2];
+    for (const bool from_far : {false, true}) {  // the muxer's stream ids do not collide
+      Node& node = from_far ? far : near;
+      EXPECT_EQ(node.connection->direction(), Direction::kOutbound);
+      Stream* stream = node.connection->open_stream(&clients[from_far]).value();
+      ASSERT_TRUE(stream->write(Buffer::take(ByteVector(70'000, from_far))).ok());
+      stream->close_write();
+    }
+    ASSERT_TRUE(
+        loop_.run_until([&] { return clients[0].num_closed == 1 && clients[1].num_closed == 1; }));
+    EXPECT_EQ(clients[0].received, ByteVector(70'000, 0));
+    EXPECT_EQ(clients[1].received, ByteVector(70'000, 1));
+  }
+}
+
+TEST_F(UpgradeTest, WhoDialsInTheListenersRoleKnowsWhomItExpects) {
+  for (const Security security : {Security::kNoise, Security::kTls}) {
+    Node& near = make_node(config_of({security, Muxer::kYamux, true}));
+    Node& far = make_node(config_of({security, Muxer::kYamux, true}));
+    join_dialers(near, {near.id, Role::kListener}, far, {near.id, Role::kDialer});
+    ASSERT_TRUE(loop_.run_until([&] { return near.num_outcomes == 1; }));
+    EXPECT_EQ(near.failure.status(), KITH_ERR_PEER_ID_MISMATCH) << near.failure.to_string();
+    EXPECT_NE(near.failure.detail().find(far.id.to_string()), std::string::npos);
+    loop_.run_for(seconds(1));
+    EXPECT_EQ(far.connection, nullptr);  // if it was open already, it has ended
+  }
+}
+
+TEST_F(UpgradeTest, TwoInTheSameRoleDoNotConnect) {
+  for (const Security security : {Security::kNoise, Security::kTls}) {
+    for (const Role role : {Role::kDialer, Role::kListener}) {
+      Node& near = make_node(config_of({security, Muxer::kYamux, true}));
+      Node& far = make_node(config_of({security, Muxer::kYamux, true}));
+      join_dialers(near, {far.id, role}, far, {near.id, role});
+      ASSERT_TRUE(run_until_outcome(near, far));
+      EXPECT_NE(near.failure.status(), KITH_OK);
+      EXPECT_NE(far.failure.status(), KITH_OK);
     }
   }
 }

@@ -67,10 +67,10 @@ std::unique_ptr<Pipe> Upgrader::guard(std::unique_ptr<Pipe> pipe) const {
   return std::make_unique<PrivatePipe>(std::move(pipe), config_.network_key, nonce);
 }
 
-std::unique_ptr<Dial> Upgrader::dial(std::unique_ptr<Pipe> pipe, const identity::PeerId& expected,
+std::unique_ptr<Dial> Upgrader::dial(std::unique_ptr<Pipe> pipe, const DialOptions& options,
                                      DialHandler* handler) {
   auto upgrade =
-      std::make_unique<Upgrade>(*this, guard(std::move(pipe)), expected, Direction::kOutbound);
+      std::make_unique<Upgrade>(*this, guard(std::move(pipe)), Direction::kOutbound, options);
   auto dial = std::make_unique<UpgradeDial>(handler);
   dial->upgrade = upgrade.get();
   upgrade->set_dial(dial.get());
@@ -86,8 +86,8 @@ Admission::Ticket Upgrader::admit(const Endpoint& remote, Status* refusal) {
 
 void Upgrader::accept(std::unique_ptr<Pipe> pipe, Admission::Ticket ticket,
                       const Listener* listener, ListenerHandler* handler) {
-  auto upgrade = std::make_unique<Upgrade>(*this, guard(std::move(pipe)), identity::PeerId(),
-                                           Direction::kInbound);
+  auto upgrade = std::make_unique<Upgrade>(*this, guard(std::move(pipe)), Direction::kInbound,
+                                           DialOptions{.role = Role::kListener});
   upgrade->set_listener(std::move(ticket), listener, handler);
   add(std::move(upgrade));
 }

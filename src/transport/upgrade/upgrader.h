@@ -45,7 +45,7 @@ class Upgrader {
   ~Upgrader();
 
   // Upgrades a pipe of ours, open or being opened.
-  std::unique_ptr<Dial> dial(std::unique_ptr<Pipe> pipe, const identity::PeerId& expected,
+  std::unique_ptr<Dial> dial(std::unique_ptr<Pipe> pipe, const DialOptions& options,
                              DialHandler* handler);
   // Asks for a place for an inbound pipe from `remote`; see Admission::admit.
   Admission::Ticket admit(const Endpoint& remote, Status* refusal);

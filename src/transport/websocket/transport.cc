@@ -96,6 +96,13 @@ bool WebsocketTransport::can_dial(const wire::Multiaddr& address) const {
   return above && layers_of(*above);
 }
 
+Result<std::unique_ptr<Dial>> WebsocketTransport::dial(const wire::Multiaddr& address,
+                                                       const DialOptions& options,
+                                                       DialHandler* handler) {
+  KITH_TRY(check_dialer_role(options, address));  // HTTP has its own client
+  return SocketTransport::dial(address, options, handler);
+}
+
 Result<std::unique_ptr<Listener>> WebsocketTransport::listen(const wire::Multiaddr& address,
                                                              ListenerHandler* handler) {
   const std::optional<Layers> layers = layers_of(above_tcp(address).value_or(wire::Multiaddr()));

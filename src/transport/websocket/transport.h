@@ -19,6 +19,8 @@ class WebsocketTransport final : public tcp::SocketTransport {
                                                             WebsocketConfig config);
   bool can_dial(const wire::Multiaddr& address) const override;
   bool can_listen(const wire::Multiaddr& address) const override { return can_dial(address); }
+  Result<std::unique_ptr<Dial>> dial(const wire::Multiaddr& address, const DialOptions& options,
+                                     DialHandler* handler) override;
   // KITH_ERR_INVALID_ARGUMENT also for /tls/ws without a certificate.
   Result<std::unique_ptr<Listener>> listen(const wire::Multiaddr& address,
                                            ListenerHandler* handler) override;

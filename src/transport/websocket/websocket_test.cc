@@ -142,6 +142,13 @@ TEST_F(Websocket, DialsAndListensOnWebSocketAlone) {
   }
 }
 
+TEST_F(Websocket, HttpHasNoListenerThatDials) {
+  Node& n = make_node();
+  const DialOptions options = {.role = Role::kListener};
+  EXPECT_EQ(n.transport->dial(at("/ip4/127.0.0.1/tcp/1/ws"), options, &n).status(),
+            KITH_ERR_NOT_SUPPORTED);
+}
+
 TEST_F(Websocket, ANameThatIsNoHostNameIsNotDialed) {
   Node& n = make_node();
   const Result<wire::Multiaddr> hostile =

@@ -28,7 +28,7 @@ int main(void) {
   kith_host_config config;
   kith_connect_handler handler = {sizeof handler, NULL, NULL, on_connected, on_failed};
   memset(&error, 0, sizeof error);
-  kith_host_config_init(&config);
+  kith_host_config_init(&config, sizeof config);
   if (kith_runtime_new(&runtime, &error) != KITH_OK) return 1;
   if (kith_host_new(runtime, &client, &config, &error) != KITH_OK) return 1;
   config.listen_addrs = &listen;

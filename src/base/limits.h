@@ -76,7 +76,7 @@ inline constexpr size_t kMuxerOwedResets = 1024;      // answers that the peer d
 inline constexpr size_t kMuxerChurnBurst = 2000;      // frames of no use: base/churn_budget.h
 inline constexpr size_t kMuxerChurnPerSecond = 1000;
 inline constexpr size_t kMuxerPinnedBlocks =
-    32;  // of 256 KiB, that waiting bytes of one connection keep; then they are copied,
+    32;  // of 264 KiB, that waiting bytes of one connection keep; then they are copied,
 inline constexpr size_t kMuxerPieceBytes = 16 * 1024;       // in pieces of so many
 inline constexpr size_t kMuxerDroppedBytes = 1024 * 1024;   // of a stream that we stopped reading
 inline constexpr uint32_t kYamuxWindow = 16 * 1024 * 1024;  // of one stream, at most

@@ -35,13 +35,26 @@ class ChaCha20Poly1305 {
   // Precondition: Direction::kOpen.
   [[nodiscard]] bool open(const Nonce& nonce, Bytes associated_data, MutableBytes sealed);
 
+  // The same for what arrives in pieces: begin_open(), open_piece() for each piece of the
+  // ciphertext, of any size, and end_open() with the tag. The plaintext goes to `out`, as long as
+  // that of the pieces; nobody may look at it before end_open() has returned true.
+  void begin_open(const Nonce& nonce, Bytes associated_data, uint8_t* out);
+  void open_piece(Bytes piece) { add(piece); }
+  [[nodiscard]] bool end_open(Bytes tag);
+
  private:
-  void start(const Nonce& nonce, Bytes associated_data);
+  void start(const Nonce& nonce, Bytes associated_data, uint8_t* out);
+  void add(Bytes text);
+  void add_rest();
   struct Free {
     void operator()(evp_cipher_ctx_st* ctx) const;
   };
   std::unique_ptr<evp_cipher_ctx_st, Free> ctx_;
   Direction direction_;
+  // The message in work.
+  uint8_t* begin_ = nullptr;
+  uint8_t* out_ = nullptr;  // behind what is done of it
+  size_t gathered_ = 0;     // bytes at out_ that came, and are not done: less than a group
 };
 
 }  // namespace kith::crypto

@@ -95,11 +95,18 @@ TEST_F(Aead, AgreesWithTheExampleOfItsSpecification) {
 }
 
 TEST_F(Aead, SealsTheSameHoweverThePlaintextIsCut) {
-  const ByteVector text(40000, 0x5a);
+  ByteVector text(40000);
+  for (size_t i = 0; i < text.size(); ++i) text[i] = static_cast<uint8_t>(i * i >> 8);
   const ByteVector whole = seal({text});
-  for (const size_t cut : {1UL, 15UL, 63UL, 64UL, 65UL, 8191UL, 8192UL, 8193UL, 39999UL}) {
-    const Bytes all(text);
+  const Bytes all(text);
+  for (const size_t cut :
+       {1UL, 15UL, 63UL, 64UL, 65UL, 1023UL, 1024UL, 1025UL, 8191UL, 8192UL, 8193UL, 39999UL}) {
     EXPECT_EQ(seal({all.first(cut), {}, all.subspan(cut)}), whole) << cut;
+    std::vector<Bytes> parts;
+    for (Bytes rest = all; !rest.empty(); rest = rest.subspan(parts.back().size())) {
+      parts.push_back(rest.first(std::min(rest.size(), cut)));
+    }
+    EXPECT_EQ(seal(parts), whole) << cut;
   }
 }
 

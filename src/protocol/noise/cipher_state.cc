@@ -3,6 +3,11 @@
 namespace kith::noise {
 namespace {
 constexpr char kWhere[] = "noise";
+
+Status verdict(bool is_authentic) {
+  if (is_authentic) return {};
+  return Error(KITH_ERR_MALFORMED, kWhere, "a frame does not decrypt");
+}
 }  // namespace
 
 Result<crypto::ChaCha20Poly1305::Nonce> CipherState::next_nonce() {
@@ -23,10 +28,15 @@ Status CipherState::seal(Bytes associated_data, std::span<const Bytes> plaintext
 
 Status CipherState::open(Bytes associated_data, MutableBytes message) {
   KITH_ASSIGN(const auto nonce, next_nonce());
-  if (!aead_.open(nonce, associated_data, message)) {
-    return Error(KITH_ERR_MALFORMED, kWhere, "a frame does not decrypt");
-  }
+  return verdict(aead_.open(nonce, associated_data, message));
+}
+
+Status CipherState::begin_open(uint8_t* out) {
+  KITH_ASSIGN(const auto nonce, next_nonce());
+  aead_.begin_open(nonce, {}, out);
   return {};
 }
+
+Status CipherState::end_open(Bytes tag) { return verdict(aead_.end_open(tag)); }
 
 }  // namespace kith::noise

@@ -35,6 +35,13 @@ class CipherState {
   // KITH_ERR_MALFORMED when it does not decrypt; KITH_ERR_LIMIT when the nonces are used up.
   Status open(Bytes associated_data, MutableBytes message);
 
+  // The same for a message that arrives in pieces, without associated data: begin_open(), which
+  // may be out of nonces, open_piece() for each piece of the ciphertext, and end_open() with the
+  // tag. The plaintext goes to `out`, and is worth nothing before end_open() says so.
+  Status begin_open(uint8_t* out);
+  void open_piece(Bytes piece) { aead_.open_piece(piece); }
+  Status end_open(Bytes tag);
+
   // How many more messages there can be.
   uint64_t nonces_left() const { return UINT64_MAX - nonce_; }
 

@@ -196,21 +196,50 @@ Status Session::check_length(size_t length) {
   return {};
 }
 
-Status Session::gather(MutableBytes& chunk, BytesSink plaintext, OutputBytes& out) {
-  const auto take = [&](size_t want) {
-    const size_t n = std::min(want, chunk.size());
-    append(partial_, chunk.first(n));
-    chunk = chunk.subspan(n);
-    return n == want;
-  };
-  if (partial_.size() < kLengthBytes && !take(kLengthBytes - partial_.size())) return {};
-  const size_t length = read_length(partial_);
+Status Session::begin_partial(size_t length) {
   KITH_TRY(check_length(length));
   // Memory that is not written to costs nothing: announcing a frame is no way to use up ours.
-  partial_.reserve(kLengthBytes + length);
-  if (!take(kLengthBytes + length - partial_.size())) return {};
-  ByteVector message = std::exchange(partial_, {});
-  return take_message(MutableBytes(message).subspan(kLengthBytes), plaintext, out);
+  partial_.bytes = new uint8_t[length];
+  partial_.memory = Buffer::wrap(
+      {partial_.bytes, length}, [](void*, const uint8_t* bytes, size_t) { delete[] bytes; },
+      nullptr);
+  if (state_ != State::kOpen) return {};
+  if (Status s = decryptor_->begin_open(partial_.bytes); !s.ok()) return fail(s.error());
+  return {};
+}
+
+Status Session::end_partial(BytesSink plaintext, OutputBytes& out) {
+  const Partial done = std::exchange(partial_, {});
+  const MutableBytes message(done.bytes, done.memory.size());
+  if (state_ != State::kOpen) return take_handshake(message, out);
+  if (Status s = decryptor_->end_open(message.last(kTagBytes)); !s.ok()) return fail(s.error());
+  const MutableBytes text = message.first(message.size() - kTagBytes);
+  if (text.empty()) return {};
+  memory_of_piece_ = done.memory;
+  plaintext(text);
+  memory_of_piece_ = {};
+  return {};
+}
+
+Status Session::gather(MutableBytes& chunk, BytesSink plaintext, OutputBytes& out) {
+  for (; partial_.size < kLengthBytes && !chunk.empty(); chunk = chunk.subspan(1)) {
+    partial_.length[partial_.size++] = chunk[0];
+  }
+  if (partial_.size < kLengthBytes) return {};
+  const size_t length = read_length(partial_.length);
+  if (!partial_.bytes) KITH_TRY(begin_partial(length));
+  const size_t begin = partial_.size - kLengthBytes;
+  Bytes piece = chunk.first(std::min(chunk.size(), length - begin));
+  chunk = chunk.subspan(piece.size());
+  partial_.size += piece.size();
+  const size_t end = begin + piece.size();
+  if (state_ == State::kOpen && begin < length - kTagBytes) {
+    const Bytes text = piece.first(std::min(end, length - kTagBytes) - begin);
+    decryptor_->open_piece(text);
+    piece = piece.subspan(text.size());
+  }
+  std::copy(piece.begin(), piece.end(), partial_.bytes + (end - piece.size()));
+  return end == length ? end_partial(plaintext, out) : Status();
 }
 
 Status Session::receive(MutableBytes chunk, BytesSink plaintext, OutputBytes& out) {
@@ -220,7 +249,7 @@ Status Session::receive(MutableBytes chunk, BytesSink plaintext, OutputBytes& ou
     return Error(KITH_ERR_INVALID_STATE, kWhere, "the session was not started");
   }
   while (!chunk.empty() && !has_ended()) {
-    const bool has_length = partial_.empty() && chunk.size() >= kLengthBytes;
+    const bool has_length = partial_.size == 0 && chunk.size() >= kLengthBytes;
     const size_t length = has_length ? read_length(chunk) : 0;
     if (!has_length || chunk.size() - kLengthBytes < length) {
       KITH_TRY(gather(chunk, plaintext, out));
@@ -263,7 +292,7 @@ Status Session::end_of_input() const {
   if (state_ == State::kHandshaking) {
     return Error(KITH_ERR_CLOSED, kWhere, "the peer hung up during the handshake");
   }
-  if (!partial_.empty()) return Error(KITH_ERR_CLOSED, kWhere, "the peer hung up within a frame");
+  if (partial_.size != 0) return Error(KITH_ERR_CLOSED, kWhere, "the peer hung up within a frame");
   return {};
 }
 

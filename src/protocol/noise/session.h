@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/bytes_sink.h"
 #include "base/output_bytes.h"
@@ -115,6 +116,10 @@ class Session {
   // share none; KITH_ERR_CLOSED after close(); the same error again after a failure.
   Status receive(MutableBytes chunk, BytesSink plaintext, OutputBytes& out);
 
+  // memory_of_piece returns, inside a call of `plaintext`, the memory that the piece lies in if it
+  // is not the chunk: it arrived in several. It may be kept.
+  const Buffer& memory_of_piece() const { return memory_of_piece_; }
+
   // encrypt appends to `out` one frame after another with the bytes of `plaintext`, taken as one
   // sequence and read once. 18 bytes are added per frame, and a frame holds up to kMaxPlaintext.
   // KITH_ERR_INVALID_STATE unless kOpen; KITH_ERR_LIMIT after 2^64-1 frames.
@@ -141,6 +146,14 @@ class Session {
   const std::vector<ByteVector>& remote_certhashes() const { return remote_certhashes_; }
 
  private:
+  // The beginning of a message. Frames are decrypted as they come.
+  struct Partial {
+    size_t size = 0;  // bytes that have come, those of the length included
+    std::array<uint8_t, kLengthBytes> length{};
+    Buffer memory;  // of the rest
+    uint8_t* bytes = nullptr;
+  };
+
   Status fail(Error error);
   Status take_message(MutableBytes message, BytesSink plaintext, OutputBytes& out);
   Status take_handshake(Bytes message, OutputBytes& out);
@@ -149,6 +162,8 @@ class Session {
   Status agree_on_muxer(const std::vector<Bytes>& theirs);
   Status write_handshake(OutputBytes& out, bool with_payload);
   Status gather(MutableBytes& chunk, BytesSink plaintext, OutputBytes& out);
+  Status begin_partial(size_t length);
+  Status end_partial(BytesSink plaintext, OutputBytes& out);
   Status check_length(size_t length);
   bool has_ended() const { return state_ == State::kClosed || state_ == State::kFailed; }
 
@@ -156,7 +171,8 @@ class Session {
   std::unique_ptr<Handshake> handshake_;  // only while kHandshaking
   std::optional<CipherState> encryptor_;
   std::optional<CipherState> decryptor_;
-  ByteVector partial_;         // the length and the beginning of a message, between chunks
+  Partial partial_;  // between chunks
+  Buffer memory_of_piece_;
   identity::PeerId verified_;  // becomes remote_peer_ when the handshake is complete
   identity::PeerId remote_peer_;
   std::string_view muxer_;

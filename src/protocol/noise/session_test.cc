@@ -330,6 +330,51 @@ TEST_F(NoiseSession, NoticesReplayedDroppedAndSwappedFrames) {
   }
 }
 
+TEST_F(NoiseSession, AFrameThatArrivesInPiecesMayBeKept) {
+  End dialer(dialer_config()), listener(listener_config());
+  meet(dialer, listener);
+  const ByteVector text = fuzz::random_bytes(7, 3000);
+  const size_t end = kLengthBytes + text.size() + kTagBytes;
+  for (const size_t cut : {size_t{0}, size_t{1}, size_t{2}, size_t{3}, size_t{1025}, size_t{1026},
+                           size_t{2100}, end - 17, end - 16, end - 15, end - 1}) {
+    ASSERT_TRUE(dialer.session.encrypt(text, dialer.out).ok());
+    ByteVector frame = to_vector(dialer.pending());
+    dialer.sent(frame.size());
+    ByteVector received;
+    Buffer kept;
+    auto keep = [&](MutableBytes piece) {
+      received = to_vector(piece);
+      kept = listener.session.memory_of_piece();
+      EXPECT_EQ(kept.data(), cut == 0 ? nullptr : piece.data());
+    };
+    for (const MutableBytes piece :
+         {MutableBytes(frame).first(cut), MutableBytes(frame).subspan(cut)}) {
+      EXPECT_TRUE(received.empty());
+      ASSERT_TRUE(listener.session.receive(piece, keep, listener.out).ok());
+    }
+    EXPECT_EQ(received, text) << cut;
+    EXPECT_TRUE(listener.session.memory_of_piece().empty());
+    if (cut == 0) continue;
+    EXPECT_TRUE(equal(kept.bytes().first(text.size()), text)) << cut;
+  }
+}
+
+TEST_F(NoiseSession, ShowsNothingOfABadFrameThatArrivesInPieces) {
+  const size_t size = 3000, end = kLengthBytes + size + kTagBytes;
+  for (const size_t bad : {size_t{2}, size_t{1500}, end - 17, end - 1}) {
+    End dialer(dialer_config()), listener(listener_config());
+    meet(dialer, listener);
+    ASSERT_TRUE(dialer.session.encrypt(ByteVector(size), dialer.out).ok());
+    ByteVector frame = to_vector(dialer.pending());
+    frame[bad] ^= 1;
+    for (size_t at = 0; at < frame.size(); at += 500) {
+      listener.receive(Bytes(frame).subspan(at, std::min<size_t>(500, frame.size() - at)));
+    }
+    EXPECT_EQ(listener.session.error().status(), KITH_ERR_MALFORMED) << bad;
+    EXPECT_TRUE(listener.received.empty()) << bad;
+  }
+}
+
 TEST_F(NoiseSession, TellsTheEndWithinAFrameFromTheEndBetweenFrames) {
   End dialer(dialer_config()), listener(listener_config());
   meet(dialer, listener);

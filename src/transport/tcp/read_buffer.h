@@ -11,7 +11,8 @@ namespace kith::transport::tcp {
 // Bytes in it may be lent, and be kept by whoever wants them later: then it goes on with other memory. Outlives what it lent.
 class ReadBuffer {
  public:
-  static constexpr size_t kBytes = 256 * 1024;
+  // What one of our nodes sends in one go, 256 KiB and what its secure channel adds, fits whole.
+  static constexpr size_t kBytes = 264 * 1024;
   explicit ReadBuffer(BufferPool& pool) : pool_(pool) {}
   ReadBuffer(const ReadBuffer&) = delete;
   ReadBuffer& operator=(const ReadBuffer&) = delete;

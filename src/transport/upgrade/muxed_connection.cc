@@ -8,10 +8,17 @@ namespace kith::transport::upgrade {
 
 namespace {
 
-// Encrypted and sent in one go: two full messages of noise, eight records of TLS.
-constexpr size_t kSendBytes = 128 * 1024;
+// Encrypted and sent in one go: four full messages of noise, sixteen records of TLS. Each one sent wakes a peer that waits.
+constexpr size_t kSendBytes = 4 * noise::kMaxPlaintext;
 // What one connection sends in one turn of the loop, so that others are not kept waiting.
-constexpr size_t kTurnBytes = 512 * 1024;
+constexpr size_t kTurnBytes = 2 * kSendBytes;
+
+// What is decrypted elsewhere than in the pipe's memory, and may be kept where it is.
+Buffer memory_of_piece(const noise::Session& session, Bytes piece) {
+  const Buffer& memory = session.memory_of_piece();
+  return memory.empty() ? memory : memory.slice(0, piece.size());
+}
+Buffer memory_of_piece(const tls::Session&, Bytes) { return {}; }
 
 uint32_t go_away_code(uint64_t code) {
   return static_cast<uint32_t>(std::min<uint64_t>(code, UINT32_MAX));
@@ -137,10 +144,12 @@ void MuxedConnection<Session, Muxer>::on_plaintext(MutableBytes piece, const Buf
   const uint8_t* const begin = backing.data();
   const bool is_inside = std::less_equal<>()(begin, piece.data()) &&
                          std::less<>()(piece.data(), begin + backing.size());
-  // Whoever holds some of it keeps the whole block, so bytes from elsewhere get one that fits.
-  const Buffer held = is_inside
-                          ? backing.slice(static_cast<size_t>(piece.data() - begin), piece.size())
-                          : upgrader_.loop().buffers().copy(piece);
+  Buffer held;
+  if (is_inside) {
+    held = backing.slice(static_cast<size_t>(piece.data() - begin), piece.size());
+  } else if (held = memory_of_piece(*session_, piece); held.empty()) {
+    held = upgrader_.loop().buffers().copy(piece);
+  }
   if (Status s = muxer_.receive(held, upgrader_.loop().now()); !s.ok()) end(s.error());
 }
 

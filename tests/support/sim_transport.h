@@ -97,8 +97,7 @@ inline std::unique_ptr<transport::upgrade::Pipe> SimTransport::wrap(std::unique_
               .value();
       web_client_ = crypto::TlsContext::make_web_client_of_any().value();
     }
-    auto tls = std::make_unique<transport::websocket::TlsPipe>(std::move(below), loop_.buffers(),
-                                                               records_);
+    auto tls = std::make_unique<transport::websocket::TlsPipe>(std::move(below), loop_, records_);
     const Status s = tls->start(is_dialer ? *web_client_ : *web_server_,
                                 is_dialer ? "localhost" : "", loop_.unix_seconds());
     KITH_CHECK(s.ok());

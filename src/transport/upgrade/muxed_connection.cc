@@ -11,7 +11,7 @@ namespace {
 // Encrypted and sent in one go: four full messages of noise, sixteen records of TLS. Each one sent wakes a peer that waits.
 constexpr size_t kSendBytes = 4 * noise::kMaxPlaintext;
 // What one connection sends in one turn of the loop, so that others are not kept waiting.
-constexpr size_t kTurnBytes = 2 * kSendBytes;
+constexpr size_t kTurnBytes = kSendBytes;
 
 // What is decrypted elsewhere than in the pipe's memory, and may be kept where it is.
 Buffer memory_of_piece(const noise::Session& session, Bytes piece) {

@@ -57,6 +57,7 @@ class Tls : public testing::Test {
       return test->verdict_;
     };
     config.verify_ctx = this;
+    config.records_per_key = records_per_key_;
     session_.emplace();
     out_.clear();
     ASSERT_TRUE(session_->start(config, out_).ok());
@@ -111,6 +112,7 @@ class Tls : public testing::Test {
   std::vector<ByteVector> verified_;
   Status verdict_;
   int num_complete_ = 0;
+  uint64_t records_per_key_ = TlsConfig().records_per_key;
 };
 
 }  // namespace kith::crypto

@@ -360,6 +360,14 @@ Status TlsSession::write(Bytes plaintext) {
     return openssl_error(kWhere, "cannot encrypt");
   }
   KITH_CHECK(written == plaintext.size());  // no partial writes unless asked for
+  num_records_ += (plaintext.size() + kRecordBytes - 1) / kRecordBytes;
+  if (num_records_ >= config_.records_per_key && SSL_version(ssl_.get()) == TLS1_3_VERSION) {
+    // The next call of OpenSSL says so, before any data.
+    if (SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1) {
+      return openssl_error(kWhere, "cannot change the key");
+    }
+    num_records_ = 0;
+  }
   return {};
 }
 

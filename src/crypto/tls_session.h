@@ -69,6 +69,9 @@ struct TlsConfig {
   // and for which time. Borrowed for start().
   std::string_view server_name;
   int64_t now_unix_s = 0;
+  // After so many records TLS 1.3 goes on with a new key, which OpenSSL does not see to. RFC 8446,
+  // section 5.5, allows 2^24.5 with AES-GCM.
+  uint64_t records_per_key = uint64_t{1} << 23;
 };
 
 // TlsSession is one end of one connection. It begins with start(); an error is final. Of a complete
@@ -133,6 +136,7 @@ class TlsSession {
   // Only during a call: what OpenSSL reads from and writes to.
   Bytes in_;
   OutputBytes* out_ = nullptr;
+  uint64_t num_records_ = 0;  // written with the present key
   bool is_web_ = false;
   bool is_verified_ = false;
   bool is_complete_ = false;

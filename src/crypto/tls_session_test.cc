@@ -157,6 +157,32 @@ TEST_F(Tls, IgnoresTheServerName) {
   EXPECT_TRUE(exchange(peer).ok() && session_->is_complete());
 }
 
+TEST_F(Tls, AfterManyRecordsItGoesOnWithANewKey) {
+  for (const bool is_client : {true, false}) {
+    RawPeer& peer = peer_.emplace(!is_client);
+    int num_updates = 0;
+    SSL_CTX_set_msg_callback(
+        peer.ctx(), [](int is_write, int, int type, const void* bytes, size_t, SSL*, void* n) {
+          const bool is_update = type == SSL3_RT_HANDSHAKE && !is_write &&
+                                 *static_cast<const uint8_t*>(bytes) == SSL3_MT_KEY_UPDATE;
+          *static_cast<int*>(n) += is_update;
+        });
+    SSL_CTX_set_msg_callback_arg(peer.ctx(), &num_updates);
+    records_per_key_ = 10;
+    meet(peer, !is_client);
+    std::string sent;
+    for (int i = 0; i < 100; ++i) {
+      const std::string text = "message " + std::to_string(i);
+      const Bytes bytes = as_bytes(text);
+      ASSERT_TRUE(session_->encrypt({&bytes, 1}, out_).ok());
+      sent += text;
+      ASSERT_TRUE(exchange(peer).ok());
+    }
+    EXPECT_EQ(as_text(peer.received), sent);
+    EXPECT_EQ(num_updates, 10);
+  }
+}
+
 constexpr size_t kKeyUpdateRecord = 5 + 5 + 1 + 16;
 
 TEST_F(Tls, KeyUpdatesBetweenDataGoOnForever) {

@@ -267,6 +267,32 @@ TEST_F(Tls, RequestsToRenegotiateWithoutDataEndBeyondTheLimit) {
   }
 }
 
+TEST_F(Tls, ServersOfTheWebMayBeFromBeforeTls13) {
+  RawPeer server(/*is_client=*/false);
+  SSL_CTX_set_max_proto_version(server.ctx(), TLS1_2_VERSION);
+  server.use(theirs_);
+  const TlsContext any = TlsContext::make_web_client_of_any().value();
+  TlsConfig config;
+  config.context = &any;
+  config.is_client = true;
+  config.server_name = "localhost";
+  config.records_per_key = 1;  // of TLS 1.3 only
+  session_.emplace();
+  ASSERT_TRUE(session_->start(config, out_).ok() && exchange(server).ok());
+  ASSERT_TRUE(session_->is_complete());
+  for (int i = 0; i < 3; ++i) {
+    server.write("ping");
+    const Bytes reply = as_bytes("pong");
+    ASSERT_TRUE(session_->encrypt({&reply, 1}, out_).ok());
+    ASSERT_TRUE(exchange(server).ok());
+  }
+  EXPECT_EQ(as_text(received_), "pingpingping");
+  EXPECT_EQ(as_text(server.received), "pongpongpong");
+  session_->shut_down(out_);
+  ASSERT_TRUE(exchange(server).ok());
+  EXPECT_EQ(SSL_get_shutdown(server.ssl()) & SSL_RECEIVED_SHUTDOWN, SSL_RECEIVED_SHUTDOWN);
+}
+
 TEST_F(Tls, RecordsWithoutContentEndBeyondTheLimit) {
   RawPeer& peer = connect(/*is_client=*/false);
   for (int round = 0; round < 2; ++round) {

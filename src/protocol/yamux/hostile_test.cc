@@ -196,7 +196,7 @@ TEST(YamuxHostile, AStreamThatThePeerDroppedWithoutAWordMakesPlaceForANewOne) {
     ASSERT_TRUE(server.write(seen, std::string(kInitialWindow + 1, 'x')).ok());
   };
   const auto open = [&](uint32_t id) { return server.give({kWindowUpdate, kSyn, id, 0}); };
-  for (const uint32_t id : {1, 3}) ASSERT_TRUE(open(id).ok());
+  for (const uint32_t id : {1U, 3U}) ASSERT_TRUE(open(id).ok());
   server.flush();
   ASSERT_TRUE(server.give({kWindowUpdate, kFin, 1, 0}).ok());
   server.now += limits::kYamuxStuckStream - 1;

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "crypto/chacha20_poly1305.h"
-#include "crypto/tls_raw_peer.h"
+#include "crypto/test_tls_peer.h"
 
 namespace kith::crypto {
 namespace {

@@ -2,7 +2,7 @@
 #include "crypto/tls_session.h"
 
 #include "base/limits.h"
-#include "crypto/tls_raw_peer.h"
+#include "crypto/test_tls_peer.h"
 
 namespace kith::crypto {
 namespace {

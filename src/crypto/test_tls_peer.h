@@ -70,6 +70,20 @@ class Tls : public testing::Test {
     const Status s = exchange(peer);
     ASSERT_TRUE(s.ok() && session_->is_complete()) << s.error().to_string();
   }
+  // meet_old_server has our end, as a client of the web, shake hands with a server that has TLS 1.2.
+  void meet_old_server(RawPeer& server) {
+    SSL_CTX_set_max_proto_version(server.ctx(), TLS1_2_VERSION);
+    server.use(theirs_);
+    const TlsContext any = TlsContext::make_web_client_of_any().value();
+    TlsConfig config;
+    config.context = &any;
+    config.is_client = true;
+    config.server_name = "localhost";
+    config.records_per_key = records_per_key_;
+    session_.emplace();
+    ASSERT_TRUE(session_->start(config, out_).ok() && exchange(server).ok());
+    ASSERT_TRUE(session_->is_complete());
+  }
   // connect makes both ends, the raw peer's with what it needs to send anything, and their handshake.
   RawPeer& connect(bool is_client) {
     RawPeer& peer = peer_.emplace(!is_client);

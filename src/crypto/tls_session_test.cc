@@ -247,16 +247,7 @@ TEST_F(Tls, TicketsWithoutDataEndBeyondTheLimit) {
 
 TEST_F(Tls, RequestsToRenegotiateWithoutDataEndBeyondTheLimit) {
   RawPeer server(/*is_client=*/false);
-  SSL_CTX_set_max_proto_version(server.ctx(), TLS1_2_VERSION);  // which only the web may have
-  server.use(theirs_);
-  const TlsContext any = TlsContext::make_web_client_of_any().value();
-  TlsConfig config;
-  config.context = &any;
-  config.is_client = true;
-  config.server_name = "localhost";
-  session_.emplace();
-  ASSERT_TRUE(session_->start(config, out_).ok() && exchange(server).ok());
-  ASSERT_TRUE(session_->is_complete());
+  meet_old_server(server);
   for (size_t i = 0; i <= limits::kTlsMessagesWithoutData; ++i) {
     ASSERT_EQ(SSL_renegotiate(server.ssl()), 1);
     ASSERT_EQ(SSL_do_handshake(server.ssl()), 1);
@@ -269,17 +260,8 @@ TEST_F(Tls, RequestsToRenegotiateWithoutDataEndBeyondTheLimit) {
 
 TEST_F(Tls, ServersOfTheWebMayBeFromBeforeTls13) {
   RawPeer server(/*is_client=*/false);
-  SSL_CTX_set_max_proto_version(server.ctx(), TLS1_2_VERSION);
-  server.use(theirs_);
-  const TlsContext any = TlsContext::make_web_client_of_any().value();
-  TlsConfig config;
-  config.context = &any;
-  config.is_client = true;
-  config.server_name = "localhost";
-  config.records_per_key = 1;  // of TLS 1.3 only
-  session_.emplace();
-  ASSERT_TRUE(session_->start(config, out_).ok() && exchange(server).ok());
-  ASSERT_TRUE(session_->is_complete());
+  records_per_key_ = 1;  // of TLS 1.3 only
+  meet_old_server(server);
   for (int i = 0; i < 3; ++i) {
     server.write("ping");
     const Bytes reply = as_bytes("pong");

@@ -169,12 +169,7 @@ Verdict attack_key_updates(Run& run) {
     sent += on_this;
     if (!socket.has_hung_up(run.after(5))) ++borne;
   }
-  Line("reaction")
-      .number("sent", sent)
-      .number("connections", connections)
-      .number("borne", borne)
-      .seconds("seconds", run.elapsed())
-      .print();
+  run.report_flood(sent, connections, borne);
   if (sent < count) return trouble("the flood was not over in time");
   return borne == 0 ? right("the node ended the connections") : wrong("the node bore a flood");
 }

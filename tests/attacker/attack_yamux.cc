@@ -48,12 +48,7 @@ Verdict flood(Run& run, uint64_t default_count,
     }
     if (on_this >= most && !peer.wait_hang_up(run.after(5))) ++borne;
   }
-  Line("reaction")
-      .number("sent", sent)
-      .number("connections", connections)
-      .number("borne", borne)
-      .seconds("seconds", run.elapsed())
-      .print();
+  run.report_flood(sent, connections, borne);
   if (sent < count) return trouble("the flood was not over in time");
   if (borne != 0) return wrong("the node bore a flood");
   YamuxPeer after(run, run.host_key());

@@ -53,6 +53,15 @@ double Run::elapsed() const {
   return std::chrono::duration<double>(Clock::now() - started_).count();
 }
 
+void Run::report_flood(uint64_t sent, uint64_t connections, uint64_t borne) const {
+  Line("reaction")
+      .number("sent", sent)
+      .number("connections", connections)
+      .number("borne", borne)
+      .seconds("seconds", elapsed())
+      .print();
+}
+
 bool Run::set_host_key(const std::string& kind) {
   std::unique_ptr<HostKey> key = make_host_key(kind, options.number("seed", 1));
   if (!key) return false;

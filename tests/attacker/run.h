@@ -46,6 +46,8 @@ class Run {
   Clock::time_point after(double seconds) const;
   Clock::time_point wait_deadline() const { return after(options.seconds("wait", 15)); }
   double elapsed() const;
+  // What became of a flood of `sent` units on so many connections, of which the node bore `borne`.
+  void report_flood(uint64_t sent, uint64_t connections, uint64_t borne) const;
 
   const HostKey& host_key() const { return *host_key_; }
   // Replaces the Ed25519 key of --seed; false if there is no such kind of key.

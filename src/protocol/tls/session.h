@@ -87,7 +87,8 @@ class Session {
   // be closed once `out`, which may hold an alert that tells the peer why, is written. A dialer may
   // be open before the listener has looked at its certificate: a refusal then arrives as an error
   // here. KITH_ERR_HANDSHAKE, also for a refusal by the peer; KITH_ERR_MALFORMED for a record that
-  // does not decrypt; KITH_ERR_MESSAGE_TOO_LARGE; KITH_ERR_ALPN_MISMATCH; KITH_ERR_BAD_CERTIFICATE,
+  // does not decrypt; KITH_ERR_LIMIT for too much that is no data, as crypto::TlsSession says;
+  // KITH_ERR_MESSAGE_TOO_LARGE; KITH_ERR_ALPN_MISMATCH; KITH_ERR_BAD_CERTIFICATE,
   // KITH_ERR_BAD_SIGNATURE and KITH_ERR_UNSUPPORTED_KEY as verify_certificate() says;
   // KITH_ERR_PEER_ID_MISMATCH; KITH_ERR_CLOSED after close() or close_notify; the same error again
   // after a failure.

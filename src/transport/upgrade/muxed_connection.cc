@@ -9,9 +9,8 @@ namespace kith::transport::upgrade {
 namespace {
 
 // Encrypted and sent in one go: four full messages of noise, sixteen records of TLS. Each one sent wakes a peer that waits.
+// It is also what one connection sends in one turn of the loop, so that others are not kept waiting.
 constexpr size_t kSendBytes = 4 * noise::kMaxPlaintext;
-// What one connection sends in one turn of the loop, so that others are not kept waiting.
-constexpr size_t kTurnBytes = kSendBytes;
 
 // What is decrypted elsewhere than in the pipe's memory, and may be kept where it is.
 Buffer memory_of_piece(const noise::Session& session, Bytes piece) {
@@ -194,14 +193,14 @@ template <typename Session, typename Muxer>
 void MuxedConnection<Session, Muxer>::flush() {
   size_t total = 0;
   while (is_open_) {
-    if (pipe_->waiting() == 0 && total < kTurnBytes) {
+    if (pipe_->waiting() == 0 && total < kSendBytes) {
       OutputBytes& out = upgrader_.output();
       total += encrypt_next(out);
       pipe_->send(out);
     }
     muxer_.sent();
     if (!is_open_ || !muxer_.has_output() || pipe_->waiting() != 0) break;
-    if (total >= kTurnBytes) {
+    if (total >= kSendBytes) {
       flush_.schedule();
       break;
     }
